@@ -1,0 +1,107 @@
+"""Where the samples of an exit table leave under given thresholds, and how good their answers are."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eecalib.exit_table import ExitTable
+from eengines.errors import UserError
+
+__all__ = ["Replay", "leave_at", "replay"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Replay:
+    """What a set of thresholds does to the samples of one table. All shares are fractions of the samples.
+
+    Attributes:
+        exit_index: `[samples] int32`, the exit at which each sample leaves.
+        shares: the fraction that leaves at each exit; they sum to 1.
+        reached: the fraction that reaches each segment; 1 for the first.
+        accuracy: fraction answered as labelled; None without labels.
+        accuracy_final: the same if every sample ran to the end; None without labels.
+        agreement: fraction answered as the final exit would.
+        exit_accuracy: for each exit, the accuracy on those who left there; None without labels or leavers.
+        exit_agreement: for each exit, the agreement on those who left there; None without leavers.
+    """
+
+    exit_index: NDArray[np.int32]
+    shares: tuple[float, ...]
+    reached: tuple[float, ...]
+    accuracy: float | None
+    accuracy_final: float | None
+    agreement: float
+    exit_accuracy: tuple[float | None, ...]
+    exit_agreement: tuple[float | None, ...]
+
+
+def leave_at(scores: NDArray[np.float32], thresholds: Sequence[float | None]) -> NDArray[np.int32]:
+    """Return the exit at which each sample leaves, `[samples] int32`.
+
+    A sample leaves at the first exit whose score reaches the threshold, else at the last.
+
+    Args:
+        scores: `[samples, exits] float32`.
+        thresholds: one for each exit but the last, rounded to float32 as at run time; None: nobody leaves there.
+    """
+    last = scores.shape[1] - 1
+    index = np.full(scores.shape[0], last, np.int32)
+    for exit_ in reversed(range(last)):
+        threshold = thresholds[exit_]
+        if threshold is not None:
+            with np.errstate(over="ignore"):
+                index[scores[:, exit_] >= np.float32(threshold)] = exit_
+    return index
+
+
+def replay(table: ExitTable, thresholds: Sequence[float | None]) -> Replay:
+    """Send the samples of a table through its exits.
+
+    Args:
+        table: the scores and answers of every exit.
+        thresholds: one for each exit but the last; None: nobody leaves there.
+
+    Raises:
+        UserError: there are too few or too many thresholds, or one is NaN.
+    """
+    _check_thresholds(table, thresholds)
+    index = leave_at(table.scores, thresholds)
+    left = np.bincount(index, minlength=table.exits)
+    before = np.concatenate([[0], np.cumsum(left)[:-1]])
+    rows = np.arange(table.samples)
+    agrees = table.against(agreement=True)[rows, index]
+    right = None if table.labels is None else table.correct[rows, index]
+    return Replay(
+        exit_index=index,
+        shares=tuple(int(count) / table.samples for count in left),
+        reached=tuple((table.samples - int(gone)) / table.samples for gone in before),
+        accuracy=None if right is None else float(right.mean()),
+        accuracy_final=None if right is None else float(table.correct[:, -1].mean()),
+        agreement=float(agrees.mean()),
+        exit_accuracy=(None,) * table.exits if right is None else _by_exit(index, right, table.exits),
+        exit_agreement=_by_exit(index, agrees, table.exits),
+    )
+
+
+def _by_exit(index: NDArray[np.int32], good: NDArray[np.bool_], exits: int) -> tuple[float | None, ...]:
+    """Return the fraction of good answers among those who left at each exit; None where nobody left."""
+    left = np.bincount(index, minlength=exits)
+    hits = np.bincount(index[good], minlength=exits)
+    return tuple(int(hit) / int(count) if count else None for hit, count in zip(hits, left, strict=True))
+
+
+def _check_thresholds(table: ExitTable, thresholds: Sequence[float | None]) -> None:
+    """Refuse a wrong number of thresholds, and NaN."""
+    if len(thresholds) != table.exits - 1:
+        raise UserError(
+            "thresholds",
+            f"got {len(thresholds)}, expected {table.exits - 1} for {table.exits} exits",
+            "Give one for each exit but the last, None where nobody may leave",
+        )
+    for exit_, threshold in enumerate(thresholds):
+        if threshold is not None and np.isnan(threshold):
+            raise UserError(
+                f"thresholds: exit {exit_}", "got NaN, expected a number or None", "Use None where nobody may leave"
+            )

@@ -1,0 +1,64 @@
+"""How much of the quality seen on the tune split is owed to fitting thresholds to it."""
+
+import numpy as np
+
+from eecalib.exit_table import ExitTable
+from eecalib.expected_cost import SegmentCosts
+from eecalib.replay import leave_at
+from eecalib.thresholds.tune import tune_thresholds
+from eengines.errors import UserError
+
+__all__ = ["optimism"]
+
+
+def optimism(
+    table: ExitTable,
+    costs: SegmentCosts,
+    *,
+    batch: int,
+    max_drop: float,
+    agreement: bool,
+    folds: int,
+    seed: int,
+) -> float:
+    """Estimate by how much the relative drop on new samples exceeds the drop on the samples tuned on.
+
+    The search picks the thresholds whose errors happen to be few on its samples, so its drop is too good. Here the
+    samples are dealt into folds. Thresholds tuned on all folds but one are replayed on those folds and on the one
+    left out; the estimate is the mean drop on samples left out less the mean drop on samples tuned on (a cross-fitted
+    estimate of optimism; two folds tune on one half and measure on the other, both ways). Subtract it from `max_drop` and tune on the
+    whole table, and the drop on new samples is about `max_drop` on average. This is a correction of the mean, not a
+    guarantee for one network: for that, certify the thresholds on a split of its own.
+
+    Args:
+        table: scores and answers of the tune split.
+        costs: what it costs to run some rows of each segment.
+        batch: samples in one batch at run time.
+        max_drop: the allowed relative drop, as for `tune_thresholds`.
+        agreement: measure agreement with the final exit even if there are labels.
+        folds: how many parts the samples are dealt into; the search runs once for each.
+        seed: decides which sample goes into which fold.
+
+    Returns:
+        A difference of relative drops. It is an estimate with noise, so it can be negative; clip it at 0 before use.
+
+    Raises:
+        UserError: `folds` is not within 2 and the number of samples, or as for `tune_thresholds`.
+    """
+    if not 2 <= folds <= table.samples:
+        raise UserError(
+            "optimism: folds", f"got {folds}, expected 2 to {table.samples}", "Use 5, or fewer for a faster estimate"
+        )
+    dealt = np.random.default_rng(seed).permutation(table.samples) % folds
+    correct = table.against(agreement=agreement)
+    loss_held_out = 0
+    loss_tuned_on = 0
+    for fold in range(folds):
+        tuned_on = np.flatnonzero(dealt != fold)
+        tuning = tune_thresholds(table.rows(tuned_on), costs, batch=batch, max_drop=max_drop, agreement=agreement)
+        index = leave_at(table.scores, tuning.thresholds)
+        lost = correct[:, -1].astype(np.int64) - correct[np.arange(table.samples), index]
+        loss_tuned_on += int(lost[tuned_on].sum())
+        loss_held_out += int(lost.sum()) - int(lost[tuned_on].sum())
+    right = max(1, int(correct[:, -1].sum()))
+    return loss_held_out / right - loss_tuned_on / (right * (folds - 1))

@@ -1,0 +1,114 @@
+"""The search problem that all tuners solve, reduced to counts of samples."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from math import ceil
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eecalib.expected_cost import ExpectedCost
+from eecalib.replay import leave_at
+
+__all__ = ["Found", "Outcome", "Problem", "Thresholds", "required_correct"]
+
+Thresholds = tuple[float | None, ...]
+"""One threshold for each exit but the last; None: nobody leaves there."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What thresholds give on the table: expected milliseconds of a batch, and how many samples are right."""
+
+    ms: float
+    correct: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a tuner returns: thresholds, and how many threshold vectors it looked at."""
+
+    thresholds: Thresholds
+    candidates: int
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Problem:
+    """Minimise the expected cost, with at least `required` samples right.
+
+    Attributes:
+        scores: `[samples, exits] float32`.
+        correct: `[samples, exits] bool`.
+        cost: expected milliseconds of each segment by the number of samples that reach it.
+        required: how many samples must be right.
+    """
+
+    scores: NDArray[np.float32]
+    correct: NDArray[np.bool_]
+    cost: ExpectedCost
+    required: int
+
+    @property
+    def samples(self) -> int:
+        """How many samples there are."""
+        return int(self.scores.shape[0])
+
+    @property
+    def exits(self) -> int:
+        """How many exits there are, the final one included."""
+        return int(self.scores.shape[1])
+
+    @property
+    def never(self) -> Thresholds:
+        """The thresholds with which nobody leaves early."""
+        return (None,) * (self.exits - 1)
+
+    @cached_property
+    def order(self) -> NDArray[np.int64]:
+        """For each exit the samples from the highest score to the lowest, `[exits, samples] int64`."""
+        return np.argsort(-self.scores.T, axis=1, kind="stable")
+
+    @cached_property
+    def tail_ms(self) -> NDArray[np.float64]:
+        """`[exits, samples + 1] float64`: entry `[k, j]` is the cost of all segments after `k` if `j` samples run them."""
+        after = np.cumsum(self.cost.segment_ms[::-1], axis=0)[::-1] - self.cost.segment_ms
+        after[-1] = 0.0
+        return after
+
+    def outcome(self, thresholds: Sequence[float | None]) -> Outcome:
+        """Return the cost and the number of right answers under some thresholds."""
+        index = leave_at(self.scores, thresholds)
+        left = np.bincount(index, minlength=self.exits)
+        reached = self.samples - np.concatenate([[0], np.cumsum(left)[:-1]])
+        return Outcome(
+            ms=self.cost.batch_ms(reached.astype(np.int64)),
+            correct=int(np.count_nonzero(self.correct[np.arange(self.samples), index])),
+        )
+
+
+def required_correct(correct_final: int, max_drop: float) -> int:
+    """Return how many samples must be right: `⌈(1 − max_drop) · correct_final⌉`.
+
+    The drop is taken as the decimal number that it prints as, so that 1 % of 300 is 3 and not a rounding error more.
+    """
+    return ceil((1 - Fraction(str(float(max_drop)))) * correct_final)
+
+
+def cuts(ordered_scores: NDArray[np.float32]) -> NDArray[np.int64]:
+    """Return how many samples leave at each possible threshold: 0, then one entry for each distinct score.
+
+    Args:
+        ordered_scores: `[rows] float32`, from the highest to the lowest.
+
+    Returns:
+        `[1 + distinct] int64`, rising. The threshold of cut `c` is `ordered_scores[c - 1]`.
+    """
+    ends = np.flatnonzero(ordered_scores[1:] != ordered_scores[:-1]) + 1
+    return np.concatenate([[0], ends, [len(ordered_scores)]]).astype(np.int64)
+
+
+def threshold_at(ordered_scores: NDArray[np.float32], cut: int) -> float | None:
+    """Return the threshold at which exactly the first `cut` of the ordered samples leave; None for none of them."""
+    return None if cut == 0 else float(ordered_scores[cut - 1])

@@ -1,0 +1,1 @@
+"""Turn a trained multi-exit network into a bundle."""

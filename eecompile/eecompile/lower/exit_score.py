@@ -1,0 +1,120 @@
+"""Append the score of an exit to the segment that ends in this exit."""
+
+from dataclasses import dataclass
+
+import numpy as np
+import onnx_ir as ir
+
+from eecompile.lower.graph_ops import IrGraphOps
+from eengines.errors import BuildError
+from eengines.tensors import TensorSpec
+from eerun.policies.base import ExitPolicy
+
+__all__ = ["ExitScore", "add_exit_score"]
+
+BATCH = "batch"
+"""Name of the symbolic batch dimension."""
+
+FLOAT_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitScore:
+    """Names of what an exit's score added to the graph of its segment.
+
+    Attributes:
+        score: the graph output `[batch] float32`.
+        state_in: the new graph inputs, in the order of `policy.state`; none at the first exit.
+        state_out: the new graph outputs, in the same order; none at the last exit. Each is the `state_in` of the next.
+    """
+
+    score: str
+    state_in: tuple[str, ...]
+    state_out: tuple[str, ...]
+
+
+def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exit_index: int, last: bool) -> ExitScore:
+    """Append the score of exit `exit_index` = k to its segment, in float32 whatever the logits are.
+
+    Adds the output `score_<k>`, for k > 0 the inputs `state_<k-1>_<name>`, and unless `last` the outputs
+    `state_<k>_<name>`. All other new names start with `score_<k>/`, so that a later pass can tell the nodes that must
+    stay float32. The logits themselves are not changed.
+
+    Args:
+        graph: the segment; changed in place.
+        logits: `[batch, classes]` of any float type, a value of this graph with known dtype and number of classes.
+        policy: what to score with.
+        exit_index: 0 for the first exit.
+        last: whether this is the final exit, which hands no state on.
+
+    Raises:
+        BuildError: the logits or the exit index cannot be scored, the opset is older than 18, a name is taken, or the
+            policy's nodes are not what it declares. The graph may then be half changed and must be thrown away.
+    """
+    where = f"exit {exit_index}, logits '{logits.name}'"
+    _check(graph, logits, exit_index, where)
+    ops = IrGraphOps(graph, prefix=f"score_{exit_index}")
+    state_in = None
+    if exit_index > 0:
+        state_in = tuple(
+            ops.graph_input(f"state_{exit_index - 1}_{spec.name}", dtype=_dtype(spec), shape=(BATCH, *spec.shape))
+            for spec in policy.state
+        )
+    if logits.dtype is not ir.DataType.FLOAT:
+        logits = ops.op("Cast", logits, to=int(ir.DataType.FLOAT))
+    score, state = policy.lower(ops, logits, state_in)
+    score = ops.graph_output(score, f"score_{exit_index}", dtype=ir.DataType.FLOAT, shape=(BATCH,))
+    state_out = () if last else _add_state_outputs(ops, policy, state, exit_index)
+    return ExitScore(
+        score=str(score.name), state_in=tuple(str(value.name) for value in state_in or ()), state_out=state_out
+    )
+
+
+def _add_state_outputs(
+    ops: IrGraphOps, policy: ExitPolicy, state: tuple[ir.Value, ...], exit_index: int
+) -> tuple[str, ...]:
+    """Make the new state graph outputs; return their names in the order of `policy.state`."""
+    if len(state) != len(policy.state):
+        raise BuildError(
+            f"exit {exit_index}, policy {policy.name}",
+            f"lower() returned {len(state)} state values, expected {len(policy.state)}",
+            "Correct the lower() of the policy",
+        )
+    names = tuple(f"state_{exit_index}_{spec.name}" for spec in policy.state)
+    for spec, name, value in zip(policy.state, names, state, strict=True):
+        ops.graph_output(value, name, dtype=_dtype(spec), shape=(BATCH, *spec.shape))
+    return names
+
+
+def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> None:
+    """Refuse logits that no policy can score, saying which rule they break."""
+    if exit_index < 0:
+        raise BuildError(where, "got a negative exit index, expected 0 for the first exit", "Count the exits from 0")
+    if logits.graph is not graph:
+        raise BuildError(
+            where, f"they are no value of graph '{graph.name}'", "Pass the logits of the segment that gets the score"
+        )
+    if logits.dtype not in FLOAT_TYPES:
+        raise BuildError(
+            where, f"got dtype {logits.dtype}, expected a float type", "Run shape inference, or name the right output"
+        )
+    if logits.shape is None or len(logits.shape) != 2:
+        raise BuildError(
+            where, f"got shape {logits.shape}, expected [batch, classes]", "Reduce each exit to one vector a sample"
+        )
+    batch, classes = logits.shape.dims
+    if isinstance(batch, int):
+        raise BuildError(
+            where, f"got the fixed batch size {batch}, expected a symbolic one", "Export with a dynamic batch axis"
+        )
+    if not isinstance(classes, int) or classes < 2:
+        raise BuildError(
+            where,
+            f"got {classes} classes, expected a known number of at least 2",
+            "Give each exit a fixed number of classes, one logit for each; one class leaves nothing to decide",
+        )
+
+
+def _dtype(spec: TensorSpec) -> ir.DataType:
+    """Return the ONNX element type of a state tensor."""
+    return ir.DataType.from_numpy(np.dtype(spec.dtype))

@@ -1,0 +1,110 @@
+"""Put conversion and normalisation of raw inputs in front of the graph: the network sees `(raw · scale − mean) / std`.
+
+1. An input keeps its name; the value that the network reads is renamed.
+2. `NHWC` samples are transposed, other dtypes are cast to the network's.
+3. The formula is one product and one difference: `raw · (scale / std) − mean / std`, in the network's dtype. Either is
+   left out where it would do nothing.
+4. An input that the network takes as it is stays untouched.
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import onnx_ir as ir
+
+from eecompile.checkpoint import InputInfo
+from eengines.errors import IngestError
+from eengines.tensors import Array
+
+__all__ = ["prepend_input_conversion"]
+
+BATCH = "batch"
+
+
+def prepend_input_conversion(model: ir.Model, inputs: Sequence[InputInfo]) -> None:
+    """Change the graph in place so that it takes raw samples.
+
+    Args:
+        model: its inputs are what the network sees, batch in front.
+        inputs: what the user has, one for each input, in order.
+
+    Raises:
+        IngestError: shape, mean or std does not fit the network's input.
+    """
+    for index, info in enumerate(inputs):
+        network = model.graph.inputs[index]
+        dims = list(network.shape or [])
+        _check(info, dims)
+        nodes = _conversion(info, network, len(dims))
+        if not nodes:
+            continue
+        raw = ir.Value(
+            name=info.name,
+            type=ir.TensorType(ir.DataType.from_numpy(np.dtype(info.dtype))),
+            shape=ir.Shape([BATCH, *info.shape]),
+        )
+        network.name = f"{info.name}/network"
+        model.graph.inputs[index] = raw
+        _insert(model.graph, raw, network, nodes, info.name)
+
+
+def _conversion(info: InputInfo, network: ir.Value, rank: int) -> list[tuple[str, Array | None, dict[str, Any]]]:
+    """The operators that turn raw samples into what the network reads: (operator, second operand, attributes)."""
+    steps: list[tuple[str, Array | None, dict[str, Any]]] = []
+    dtype = network.dtype or ir.DataType.FLOAT
+    if info.layout == "NHWC":
+        steps.append(("Transpose", None, {"perm": [0, rank - 1, *range(1, rank - 1)]}))
+    if np.dtype(info.dtype) != dtype.numpy():
+        steps.append(("Cast", None, {"to": int(dtype)}))
+    std = np.asarray(1.0 if info.std is None else info.std, np.float64)
+    factor = (1.0 if info.scale is None else float(info.scale)) / std
+    offset = np.asarray(0.0 if info.mean is None else info.mean, np.float64) / std
+    if (factor != 1).any():
+        steps.append(("Mul", _per_channel(factor, rank, dtype), {}))
+    if (offset != 0).any():
+        steps.append(("Sub", _per_channel(offset, rank, dtype), {}))
+    return steps
+
+
+def _per_channel(value: Array, rank: int, dtype: ir.DataType) -> Array:
+    """A scalar, or one number for each channel (axis 1)."""
+    shape = [] if value.size == 1 else [1, value.size, *([1] * (rank - 2))]
+    return value.reshape(shape).astype(dtype.numpy())
+
+
+def _insert(
+    graph: ir.Graph, raw: ir.Value, network: ir.Value, steps: Sequence[tuple[str, Array | None, dict[str, Any]]], name: str
+) -> None:
+    """Chain the operators from `raw`, and let their result take the place of `network`."""
+    value, nodes = raw, []
+    for operator, operand, attributes in steps:
+        operands = [value]
+        if operand is not None:
+            weight_name = f"{name}/{operator.lower()}_weight"
+            weight = ir.Value(name=weight_name, const_value=ir.tensor(operand, name=weight_name))
+            graph.register_initializer(weight)
+            operands.append(weight)
+        node = ir.node(operator, operands, attributes, name=f"{name}/{operator.lower()}")
+        value = node.outputs[0]
+        value.name = f"{name}/{operator.lower()}_value"
+        value.type = ir.TensorType(network.dtype or ir.DataType.FLOAT)
+        nodes.append(node)
+    network.replace_all_uses_with(value)
+    first = next(iter(graph))
+    graph.insert_before(first, nodes)
+
+
+def _check(info: InputInfo, dims: Sequence[Any]) -> None:
+    """The raw shape must be the network's; means and deviations one number, or one a channel."""
+    where = f"input {info.name!r}"
+    expected = tuple(dims[1:])
+    got = info.shape if info.layout != "NHWC" else (info.shape[-1], *info.shape[:-1])
+    if tuple(got) != expected:
+        raise IngestError(where, f"raw shape {info.shape} ({info.layout}) does not fit {expected}", "Correct the shape")
+    for name, value in (("mean", info.mean), ("std", info.std)):
+        size = np.size(value) if value is not None else 1
+        if size not in (1, expected[0] if expected else 1):
+            raise IngestError(where, f"got {size} values of {name}, expected 1 or {expected[0]}", f"Correct --{name}")
+    if info.std is not None and (np.asarray(info.std) <= 0).any():
+        raise IngestError(where, f"std is {info.std}, expected positive numbers", "Correct --std")

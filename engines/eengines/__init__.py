@@ -1,0 +1,1 @@
+"""Build and run one segment on one device. Knows nothing of exits."""

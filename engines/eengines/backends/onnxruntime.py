@@ -1,0 +1,141 @@
+"""ONNX Runtime on the CPU: the portable default.
+
+All sessions of a process share one thread pool. With a pool each, the threads of one session keep spinning while the
+next one runs, and a chain of sessions is several times slower than the sum of its parts.
+"""
+
+from collections.abc import Mapping
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from eengines.backends.binding import check_binding
+from eengines.engine import Capability, Engine, Session
+from eengines.errors import EngineError
+from eengines.tensors import Array, TensorSpec
+
+__all__ = ["OnnxRuntimeBackend"]
+
+PROVIDERS = ["CPUExecutionProvider"]
+
+DTYPES: Mapping[str, str] = {
+    "tensor(float)": "float32",
+    "tensor(float16)": "float16",
+    "tensor(double)": "float64",
+    "tensor(uint8)": "uint8",
+    "tensor(int8)": "int8",
+    "tensor(uint16)": "uint16",
+    "tensor(int16)": "int16",
+    "tensor(int32)": "int32",
+    "tensor(int64)": "int64",
+    "tensor(bool)": "bool",
+}
+
+
+class OnnxRuntimeBackend:
+    """Loads graphs into ONNX Runtime sessions on the CPU."""
+
+    name = "onnxruntime"
+
+    def probe(self) -> Capability:
+        """Say whether onnxruntime is installed."""
+        if find_spec("onnxruntime") is None:
+            return Capability(ok=False, reason="onnxruntime is not installed: pip install 'eecompile[cpu]'")
+        return Capability(ok=True, reason="onnxruntime is installed")
+
+    def load(self, graph: Path | bytes, *, threads: int) -> Engine:
+        """Load one graph; see `Backend.load`. The first call in a process fixes the number of threads."""
+        import onnxruntime
+
+        _share_threads(threads)
+        options = onnxruntime.SessionOptions()
+        options.use_per_session_threads = False
+        options.log_severity_level = 3
+        source = graph if isinstance(graph, bytes) else str(graph)
+        try:
+            session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS)
+        except _failures() as error:
+            where = "segment" if isinstance(graph, bytes) else str(graph)
+            raise EngineError(where, f"ONNX Runtime refuses the graph: {error}", "Build the bundle again") from error
+        return OnnxRuntimeEngine(session)
+
+
+class OnnxRuntimeEngine:
+    """One ONNX Runtime session; its bindings to buffers are the `Session`s of the protocol."""
+
+    def __init__(self, session: Any) -> None:
+        self._session = session
+        self._inputs = tuple(_spec(value) for value in session.get_inputs())
+        self._outputs = tuple(_spec(value) for value in session.get_outputs())
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's inputs, in its order."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's outputs, in its order."""
+        return self._outputs
+
+    def open(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Session:
+        """Bind arrays; see `Engine.open`."""
+        check_binding((*self._inputs, *self._outputs), {**inputs, **outputs})
+        binding = self._session.io_binding()
+        for spec in self._inputs:
+            array = inputs[spec.name]
+            binding.bind_input(spec.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        for spec in self._outputs:
+            array = outputs[spec.name]
+            binding.bind_output(spec.name, "cpu", 0, array.dtype, array.shape, array.ctypes.data)
+        return OnnxRuntimeSession(self._session, binding, (*inputs.values(), *outputs.values()))
+
+
+class OnnxRuntimeSession:
+    """One IO binding; it keeps the bound arrays alive."""
+
+    def __init__(self, session: Any, binding: Any, arrays: tuple[Array, ...]) -> None:
+        self._run = session.run_with_iobinding
+        self._binding = binding
+        self._arrays = arrays
+        self._failures = _failures()
+
+    def run(self) -> None:
+        """Run on the bound rows; see `Session.run`."""
+        try:
+            self._run(self._binding)
+        except self._failures as error:
+            raise EngineError("ONNX Runtime", str(error), "Check the input values, or build the bundle again") from error
+
+
+def _share_threads(threads: int) -> None:
+    """Make the process-wide thread pool, unless it is there already."""
+    import onnxruntime
+
+    try:
+        onnxruntime.set_global_thread_pool_sizes(threads, 1)
+    except _failures() as error:
+        if "already been created" not in str(error):
+            raise EngineError("ONNX Runtime", f"no shared thread pool: {error}", "Report this with versions") from error
+
+
+def _failures() -> tuple[type[Exception], ...]:
+    """Every exception class of ONNX Runtime: they have no common base but `Exception`."""
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+    names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented", "NoModel")
+    classes = [getattr(state, name) for name in (*names, "RuntimeException", "EPFail") if hasattr(state, name)]
+    return tuple(classes)
+
+
+def _spec(value: Any) -> TensorSpec:
+    """The row of an ONNX Runtime input or output: everything behind the symbolic batch axis must be fixed."""
+    dtype = DTYPES.get(value.type)
+    shape = list(value.shape)
+    if dtype is None or not shape or isinstance(shape[0], int) or not all(isinstance(d, int) for d in shape[1:]):
+        raise EngineError(
+            f"tensor {value.name!r}",
+            f"got {value.type} {shape}, expected a plain tensor with a symbolic batch axis in front and fixed axes behind",
+            "Build the bundle again",
+        )
+    return TensorSpec(name=value.name, dtype=dtype, shape=tuple(shape[1:]))

@@ -1,0 +1,73 @@
+"""The protocol between an executor and an engine: the executor owns the buffers, a session is bound to them once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+from eengines.tensors import Array, TensorSpec
+
+__all__ = ["Backend", "Capability", "Engine", "Session"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capability:
+    """Whether a backend can be used here, and if not, why and what to do."""
+
+    ok: bool
+    reason: str
+
+
+class Session(Protocol):
+    """An engine bound to fixed rows of its input and output buffers."""
+
+    def run(self) -> None:
+        """Read the bound inputs, write the bound outputs, return when they are written.
+
+        Raises:
+            EngineError: the library failed.
+        """
+
+
+class Engine(Protocol):
+    """One ONNX graph, loaded on one device."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's inputs, in its order."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's outputs, in its order."""
+
+    def open(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Session:
+        """Bind the engine to arrays that all have the same number of rows (the bucket).
+
+        The caller keeps owning the arrays and must keep them alive as long as the session. They are C-contiguous, and
+        every input and output of the graph is there. Sessions of one engine may run from different threads.
+
+        Raises:
+            EngineError: an array does not have the dtype or shape that the graph declares.
+        """
+
+
+class Backend(Protocol):
+    """A library that loads ONNX graphs."""
+
+    @property
+    def name(self) -> str:
+        """The name that `--engine` takes."""
+
+    def probe(self) -> Capability:
+        """Say whether the library can be used on this machine, without loading a graph."""
+
+    def load(self, graph: Path | bytes, *, threads: int) -> Engine:
+        """Load one ONNX graph with a symbolic batch axis in front of every input and output.
+
+        Args:
+            graph: a file, or the serialized graph.
+            threads: how many threads all engines of this process share.
+
+        Raises:
+            EngineError: the library is missing or refuses the graph.
+        """

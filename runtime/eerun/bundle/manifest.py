@@ -1,0 +1,135 @@
+"""What `manifest.json` and `policy/policy.json` hold."""
+
+from dataclasses import dataclass, field
+
+from eengines.tensors import TensorSpec
+
+__all__ = [
+    "MANIFEST_NAME",
+    "SCHEMA",
+    "FileEntry",
+    "InputEntry",
+    "Manifest",
+    "PolicyFile",
+    "SegmentEntry",
+    "SplitEntry",
+]
+
+MANIFEST_NAME = "manifest.json"
+SCHEMA = "eecompile.bundle/1.0"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """Size and digest of a file of the bundle."""
+
+    sha256: str
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class InputEntry:
+    """One input as the user gives it: raw, before conversion and normalisation, which segment 0 does.
+
+    Attributes:
+        name: name in segment 0.
+        dtype: numpy's name of the element type.
+        shape: shape of one sample, without the batch axis.
+        range: least and largest value allowed, or None.
+    """
+
+    name: str
+    dtype: str
+    shape: tuple[int, ...]
+    range: tuple[float, float] | None = None
+
+    @property
+    def spec(self) -> TensorSpec:
+        """The input as a tensor."""
+        return TensorSpec(name=self.name, dtype=self.dtype, shape=self.shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentEntry:
+    """One segment: from one exit to the next.
+
+    Attributes:
+        file: path of the ONNX graph inside the bundle.
+        logits: output `[batch, classes] float32` of the exit at its end.
+        score: output `[batch] float32` of the policy at that exit.
+        nodes: number of ONNX nodes.
+        macs: multiply-accumulates a sample.
+        parameters: number of weights.
+        boundary_bytes: bytes a sample that the segment hands on, 0 for the last.
+    """
+
+    file: str
+    logits: str
+    score: str
+    nodes: int
+    macs: int
+    parameters: int
+    boundary_bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitEntry:
+    """A split of the data that the build used."""
+
+    samples: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyFile:
+    """`policy/policy.json`: the rule and its thresholds, one for each exit but the last; null = nobody leaves there."""
+
+    policy: str
+    thresholds: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """`manifest.json`.
+
+    Attributes:
+        schema: format and version, `eecompile.bundle/MAJOR.MINOR`.
+        producer: program and library versions that made the bundle.
+        source: file name of the model.
+        source_sha256: digest of the model file.
+        task: `classification`.
+        classes: names of the classes, or None.
+        inputs: raw inputs.
+        exits: names of the exits, shallow to deep.
+        segments: one entry for each exit.
+        whole: path of the network without exit heads, cut after the final exit.
+        whole_output: its output `[batch, classes] float32`.
+        whole_macs: multiply-accumulates a sample of that network.
+        precision: precision of the graphs.
+        policy: path of the policy file.
+        costs: path of the cost table.
+        report: path of the build's summary.
+        splits: the data splits by name.
+        split_seed: seed of the function that made them.
+        files: every other file of the bundle by path.
+    """
+
+    schema: str
+    producer: dict[str, str]
+    source: str
+    source_sha256: str
+    task: str
+    classes: tuple[str, ...] | None
+    inputs: tuple[InputEntry, ...]
+    exits: tuple[str, ...]
+    segments: tuple[SegmentEntry, ...]
+    whole: str
+    whole_output: str
+    whole_macs: int
+    precision: str
+    policy: str
+    costs: str
+    report: str
+    splits: dict[str, SplitEntry]
+    split_seed: int
+    files: dict[str, FileEntry] = field(default_factory=dict)

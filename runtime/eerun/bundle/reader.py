@@ -1,0 +1,157 @@
+"""Open a bundle and read its files; nothing is used before its digest was checked."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import TypeVar
+
+import msgspec
+
+from eengines.errors import BundleError, UserError
+from eerun.bundle.manifest import MANIFEST_NAME, SCHEMA, Manifest, PolicyFile
+from eerun.costs import CostTable
+
+__all__ = ["Bundle", "find_bundle", "open_bundle"]
+
+MAX_MANIFEST_BYTES = 16 * 2**20
+REBUILD = "Build the bundle again"
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """An opened bundle: its manifest was checked, its files are checked when they are read."""
+
+    path: Path
+    manifest: Manifest
+
+    def read(self, name: str) -> bytes:
+        """Return the bytes of a listed file, after checking size and digest.
+
+        Raises:
+            BundleError: the file is not listed, missing, a link, or not what the manifest says.
+        """
+        entry = self.manifest.files.get(name)
+        where = f"{self.path}/{name}"
+        if entry is None:
+            raise BundleError(where, "the manifest does not list this file", REBUILD)
+        file = _inside(self.path, name)
+        if file.is_symlink() or not file.is_file():
+            raise BundleError(where, "the file is missing or is a link", REBUILD)
+        size = file.stat().st_size
+        if size != entry.bytes:
+            raise BundleError(where, f"got {size} bytes, the manifest says {entry.bytes}", REBUILD)
+        content = file.read_bytes()
+        digest = hashlib.sha256(content).hexdigest()
+        if digest != entry.sha256:
+            raise BundleError(where, f"got sha256 {digest[:12]}…, the manifest says {entry.sha256[:12]}…", REBUILD)
+        return content
+
+    def read_json(self, name: str, kind: type[T]) -> T:
+        """Return a listed JSON file as an instance of `kind`."""
+        return _decode(self.read(name), kind, f"{self.path}/{name}")
+
+    def policy(self) -> PolicyFile:
+        """The policy and its thresholds, one for each exit but the last."""
+        file = self.read_json(self.manifest.policy, PolicyFile)
+        if len(file.thresholds) != len(self.manifest.segments) - 1:
+            raise BundleError(
+                f"{self.path}/{self.manifest.policy}",
+                f"got {len(file.thresholds)} thresholds for {len(self.manifest.segments)} exits",
+                REBUILD,
+            )
+        return file
+
+    def costs(self) -> CostTable:
+        """The measured costs of the segments."""
+        table = self.read_json(self.manifest.costs, CostTable)
+        if table.segments != len(self.manifest.segments):
+            raise BundleError(
+                f"{self.path}/{self.manifest.costs}",
+                f"got costs of {table.segments} segments for {len(self.manifest.segments)}",
+                REBUILD,
+            )
+        return table
+
+    def verify_files(self) -> None:
+        """Check every listed file, and that no other file lies in the bundle."""
+        for name in self.manifest.files:
+            self.read(name)
+        present = {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if not p.is_dir()}
+        extra = sorted(present - set(self.manifest.files) - {MANIFEST_NAME})
+        if extra:
+            raise BundleError(str(self.path), f"files that the manifest does not list: {', '.join(extra)}", REBUILD)
+
+
+def open_bundle(path: Path) -> Bundle:
+    """Read and check the manifest of the bundle in a folder.
+
+    Raises:
+        BundleError: not a bundle, an unknown version, or a manifest that is damaged or names files outside.
+    """
+    file = path / MANIFEST_NAME
+    if not file.is_file():
+        raise BundleError(str(path), f"no {MANIFEST_NAME} in it, so it is not a bundle", "Give the folder that `eecompile build` wrote")
+    if file.stat().st_size > MAX_MANIFEST_BYTES:
+        raise BundleError(str(file), f"larger than {MAX_MANIFEST_BYTES} bytes", REBUILD)
+    content = file.read_bytes()
+    _check_schema(content, str(file))
+    manifest = _decode(content, Manifest, str(file))
+    for name in manifest.files:
+        _inside(path, name)
+    _check_shape(manifest, str(file))
+    return Bundle(path=path, manifest=manifest)
+
+
+def find_bundle(folder: Path) -> Path:
+    """Return the only bundle in a folder.
+
+    Raises:
+        UserError: there is none, or there are several.
+    """
+    found = sorted(p for p in folder.glob("*.ee") if (p / MANIFEST_NAME).is_file())
+    if len(found) == 1:
+        return found[0]
+    if not found:
+        raise UserError(str(folder.resolve()), "no bundle (a folder *.ee) in it", "Run `eecompile build MODEL`, or give --bundle")
+    names = ", ".join(p.name for p in found)
+    raise UserError(str(folder.resolve()), f"several bundles in it: {names}", "Choose one with --bundle")
+
+
+def _check_schema(content: bytes, where: str) -> None:
+    """Refuse a format or a major version that is not ours; a newer minor version may have more fields."""
+    schema = str(_decode(content, dict[str, object], where).get("schema"))
+    known, major = SCHEMA.split("/")[0], SCHEMA.split("/")[1].split(".")[0]
+    name, _, version = schema.partition("/")
+    if name != known or version.split(".")[0] != major:
+        raise BundleError(where, f"got schema {schema!r}, expected {known}/{major}.x", "Use the eerun that fits, or build again")
+
+
+def _check_shape(manifest: Manifest, where: str) -> None:
+    """Check what the types do not say: one segment an exit, at least one of each, and listed files."""
+    if not manifest.segments or len(manifest.segments) != len(manifest.exits) or not manifest.inputs:
+        raise BundleError(where, f"got {len(manifest.segments)} segments for {len(manifest.exits)} exits", REBUILD)
+    named = [segment.file for segment in manifest.segments]
+    for name in (*named, manifest.whole, manifest.policy, manifest.costs, manifest.report):
+        if name not in manifest.files:
+            raise BundleError(where, f"{name!r} is used but not listed under files", REBUILD)
+
+
+def _inside(folder: Path, name: str) -> Path:
+    """Return the path of a file in the bundle; refuse one that climbs out."""
+    pure = PurePosixPath(name)
+    if not name or pure.is_absolute() or ".." in pure.parts or "\\" in name or "\0" in name:
+        raise BundleError(f"{folder}/{MANIFEST_NAME}", f"the path {name!r} leads out of the bundle", REBUILD)
+    for parent in list(pure.parents)[:-1]:
+        if (folder / parent).is_symlink():
+            raise BundleError(f"{folder}/{MANIFEST_NAME}", f"the path {name!r} goes through a link", REBUILD)
+    return folder / pure
+
+
+def _decode(content: bytes, kind: type[T], where: str) -> T:
+    """Decode JSON into a type."""
+    try:
+        return msgspec.json.decode(content, type=kind)
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise BundleError(where, str(error), REBUILD) from error

@@ -1,0 +1,100 @@
+"""Write a bundle beside its place, then put it there in one step: an interrupted build leaves the old bundle whole."""
+
+import ctypes
+import hashlib
+import os
+import re
+import shutil
+from dataclasses import replace
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+import msgspec
+
+from eengines.errors import UserError
+from eerun.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest
+
+__all__ = ["BundleWriter"]
+
+RENAME_EXCHANGE = 2
+AT_FDCWD = -100
+
+
+class BundleWriter:
+    """Collects the files of a bundle in a temporary folder; `finish` puts it in place.
+
+    Use it as a context manager: leaving it without `finish` removes the temporary folder.
+    """
+
+    def __init__(self, target: Path) -> None:
+        if target.exists() and not (target / MANIFEST_NAME).is_file():
+            raise UserError(str(target), "it exists and is not a bundle", "Choose another name with -o, or remove it")
+        self._target = target
+        self._files: dict[str, FileEntry] = {}
+        self.folder = target.with_name(f".{target.name}.tmp-{os.getpid()}")
+
+    def __enter__(self) -> Self:
+        """Make the temporary folder, and remove those that killed builds have left."""
+        self._target.parent.mkdir(parents=True, exist_ok=True)
+        _remove_abandoned(self._target)
+        self.folder.mkdir()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Remove what is left of the temporary folder."""
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def add(self, name: str, content: bytes) -> Path:
+        """Write one file and list it."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _write_synced(path, content)
+        self._files[name] = FileEntry(sha256=hashlib.sha256(content).hexdigest(), bytes=len(content))
+        return path
+
+    def add_json(self, name: str, value: object) -> Path:
+        """Write one JSON file and list it."""
+        return self.add(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
+
+    def finish(self, manifest: Manifest) -> None:
+        """Write the manifest last, then put the folder in its place."""
+        complete = replace(manifest, files=dict(sorted(self._files.items())))
+        _write_synced(self.folder / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(complete), indent=2) + b"\n")
+        _put_in_place(self.folder, self._target)
+
+
+def _write_synced(path: Path, content: bytes) -> None:
+    with path.open("wb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
+
+
+def _put_in_place(folder: Path, target: Path) -> None:
+    """Rename `folder` to `target`; where an old bundle stands there, exchange the two in one system call.
+
+    File systems without that call get two renames; between them the old bundle stands beside under another name.
+    """
+    if not target.exists():
+        folder.rename(target)
+        return
+    library = ctypes.CDLL(None, use_errno=True)
+    exchange = getattr(library, "renameat2", None)
+    if exchange and exchange(AT_FDCWD, os.fsencode(folder), AT_FDCWD, os.fsencode(target), RENAME_EXCHANGE) == 0:
+        return
+    old = target.with_name(f".{target.name}.old-{os.getpid()}")
+    target.rename(old)
+    folder.rename(target)
+    shutil.rmtree(old)
+
+
+def _remove_abandoned(target: Path) -> None:
+    """Remove temporary folders of builds that no longer run."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.tmp-(\d+)")
+    for path in target.parent.iterdir():
+        match = pattern.fullmatch(path.name)
+        if match and not Path(f"/proc/{match[1]}").exists():
+            shutil.rmtree(path, ignore_errors=True)

@@ -1,0 +1,8 @@
+"""Data sets: where samples come from, and which of them may be used for what."""
+
+from eerun.data.data_set import SPLITS, DataSet, Labels, Samples
+from eerun.data.digest import digest
+from eerun.data.sources import default_data_path, load_data
+from eerun.data.splits import make_splits
+
+__all__ = ["SPLITS", "DataSet", "Labels", "Samples", "default_data_path", "digest", "load_data", "make_splits"]

@@ -1,0 +1,102 @@
+"""Which values cross which boundary, and the buffers and sessions of a chain.
+
+There is one buffer for each value that leaves a segment, not one for each boundary: a value that segment 2 needs and
+segment 0 made stays where it is while segment 1 runs, and so does an input that several segments read.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eengines.engine import Backend, Engine, Session
+from eengines.errors import BundleError
+from eengines.tensors import Array, TensorSpec, allocate
+from eerun.costs import Piece
+
+__all__ = ["Chain", "ChainSegment", "LoadedChain", "load_chain"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChainSegment:
+    """One segment as ONNX bytes, with the names of its exit's outputs.
+
+    Attributes:
+        graph: the serialized ONNX graph.
+        logits: output `[batch, classes] float32`.
+        score: output `[batch] float32`.
+    """
+
+    graph: bytes
+    logits: str
+    score: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chain:
+    """What an executor needs to know of a network."""
+
+    inputs: tuple[TensorSpec, ...]
+    segments: tuple[ChainSegment, ...]
+
+
+class LoadedChain:
+    """The engines of a chain, the buffers between them, and the sessions bound to rows of these buffers.
+
+    Attributes:
+        chain: what was loaded.
+        engines: one for each segment.
+        crossing: `[boundary]` names of the values that a survivor takes along after segment `k`.
+    """
+
+    def __init__(self, chain: Chain, engines: Sequence[Engine]) -> None:
+        self.chain = chain
+        self.engines = tuple(engines)
+        self._specs = {spec.name: spec for spec in chain.inputs}
+        for index, engine in enumerate(self.engines):
+            for spec in engine.inputs:
+                if self._specs.get(spec.name) != spec:
+                    raise BundleError(
+                        f"segment {index}",
+                        f"input {spec.name!r} is {spec}, the chain has {self._specs.get(spec.name)}",
+                        "Build the bundle again",
+                    )
+            self._specs.update((spec.name, spec) for spec in engine.outputs)
+        self.crossing = tuple(self._crossing(index) for index in range(len(self.engines) - 1))
+        self._sessions: dict[tuple[int, Piece], Session] = {}
+        self._buffers: dict[str, Array] = {}
+
+    def allocate(self, rows: int) -> None:
+        """Give every value a buffer of `rows` rows; sessions bound to smaller buffers are dropped."""
+        self._sessions.clear()
+        self._buffers = {name: allocate(spec, rows) for name, spec in self._specs.items()}
+
+    def buffer(self, name: str) -> Array:
+        """The buffer `[rows, ...]` of a value."""
+        return self._buffers[name]
+
+    def session(self, segment: int, piece: Piece) -> Session:
+        """The session of a segment on some rows of the buffers; opened at the first call, kept afterwards."""
+        key = (segment, piece)
+        if key not in self._sessions:
+            engine, rows = self.engines[segment], slice(piece.offset, piece.offset + piece.bucket)
+            self._sessions[key] = engine.open(
+                {spec.name: self._buffers[spec.name][rows] for spec in engine.inputs},
+                {spec.name: self._buffers[spec.name][rows] for spec in engine.outputs},
+            )
+        return self._sessions[key]
+
+    def _crossing(self, index: int) -> tuple[str, ...]:
+        """Values made up to segment `index` (or given) that a later segment reads."""
+        made = [spec.name for spec in self.chain.inputs]
+        made += [spec.name for engine in self.engines[: index + 1] for spec in engine.outputs]
+        read = {spec.name for engine in self.engines[index + 1 :] for spec in engine.inputs}
+        return tuple(name for name in made if name in read)
+
+
+def load_chain(chain: Chain, backend: Backend, *, threads: int) -> LoadedChain:
+    """Load every segment of a chain.
+
+    Raises:
+        EngineError: the backend refuses a segment.
+        BundleError: the segments do not fit together.
+    """
+    return LoadedChain(chain, [backend.load(segment.graph, threads=threads) for segment in chain.segments])

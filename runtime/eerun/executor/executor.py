@@ -1,0 +1,183 @@
+"""The hot path: run a segment, let samples leave, compact, go on."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.tensors import Array
+from eerun.costs import CostTable
+from eerun.executor.chain import LoadedChain
+from eerun.executor.compaction import choose_rows, move_rows, plan_moves
+
+__all__ = ["Answers", "ChainExecutor", "Step"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """Arrays that an executor fills, one row a sample, in the order of the input.
+
+    Attributes:
+        outputs: `[samples, classes] float32` logits of the exit where the sample left.
+        exit_index: `[samples] int32`.
+        confidence: `[samples] float32` the policy's score there.
+    """
+
+    outputs: NDArray[np.float32]
+    exit_index: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Step:
+    """What one segment did in one batch.
+
+    Attributes:
+        segment: its index.
+        rows: rows that it ran on, with dead rows but without padding.
+        entered: samples that were still alive.
+        left: samples that left at its exit.
+        run_ns: nanoseconds in the engine.
+        boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
+        answered_ns: nanoseconds from the start of the batch until the answers of this exit were there.
+    """
+
+    segment: int
+    rows: int
+    entered: int
+    left: int
+    run_ns: int
+    boundary_ns: int
+    answered_ns: int
+
+
+class ChainExecutor:
+    """Runs batches through a loaded chain. Not thread-safe: its buffers hold one batch."""
+
+    def __init__(self, loaded: LoadedChain, costs: CostTable) -> None:
+        self._loaded = loaded
+        self._covers = costs.covers
+        self._run_ms = [np.array([cover.run_ms for cover in covers]) for covers in costs.covers]
+        self._move_ms = costs.move_ms
+        self.max_batch = costs.max_batch
+        loaded.allocate(max(cover.rows for covers in costs.covers for cover in covers))
+        heads = loaded.chain.segments
+        self._logits = [loaded.buffer(head.logits) for head in heads]
+        self._scores = [loaded.buffer(head.score) for head in heads]
+        self._crossing = [[loaded.buffer(name) for name in names] for names in loaded.crossing]
+        self._inputs = {spec.name: loaded.buffer(spec.name) for spec in loaded.chain.inputs}
+
+    @property
+    def classes(self) -> int:
+        """Number of classes."""
+        return int(self._logits[-1].shape[1])
+
+    @property
+    def segments(self) -> int:
+        """Number of segments."""
+        return len(self._logits)
+
+    def warm_up(self) -> None:
+        """Open every session that a batch may need, and run it once."""
+        for segment, covers in enumerate(self._covers):
+            for piece in {piece for cover in covers for piece in cover.pieces}:
+                self._loaded.session(segment, piece).run()
+
+    def infer(
+        self, inputs: Mapping[str, Array], thresholds: Sequence[float | None], answers: Answers
+    ) -> tuple[Step, ...]:
+        """Answer one batch of 1 to `max_batch` samples.
+
+        Args:
+            inputs: arrays `[samples, ...]` in the dtype and shape that the chain declares.
+            thresholds: one for each exit but the last; None: nobody leaves there.
+            answers: arrays `[samples, ...]` to fill.
+        """
+        started = perf_counter_ns()
+        rows = self._load(inputs)
+        sample, alive = np.arange(rows), np.ones(rows, np.bool_)
+        steps, last = [], self.segments - 1
+        for segment in range(self.segments):
+            entered, ran = int(alive.sum()), rows
+            run_started = perf_counter_ns()
+            self._run(segment, rows)
+            run_ended = perf_counter_ns()
+            threshold = thresholds[segment] if segment < last else -np.inf
+            left = 0 if threshold is None else self._leave(segment, threshold, sample, alive, answers)
+            answered = perf_counter_ns()
+            done = left == entered
+            if not done and left:
+                rows = self._compact(segment, sample, alive)
+                sample, alive = sample[:rows], alive[:rows]
+            steps.append(
+                Step(
+                    segment=segment,
+                    rows=ran,
+                    entered=entered,
+                    left=left,
+                    run_ns=run_ended - run_started,
+                    boundary_ns=perf_counter_ns() - run_ended,
+                    answered_ns=answered - started,
+                )
+            )
+            if done:
+                break
+        return tuple(steps)
+
+    def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Run one batch with exits off, and return what every exit says.
+
+        Returns:
+            logits `[samples, exits, classes] float32` and scores `[samples, exits] float32`, which the caller owns.
+        """
+        rows = self._load(inputs)
+        for segment in range(self.segments):
+            self._run(segment, rows)
+        logits = np.stack([buffer[:rows] for buffer in self._logits], axis=1)
+        scores = np.stack([buffer[:rows] for buffer in self._scores], axis=1)
+        return logits, scores
+
+    def _load(self, inputs: Mapping[str, Array]) -> int:
+        """Copy a batch into the input buffers; return its number of rows."""
+        rows = 0
+        for name, buffer in self._inputs.items():
+            rows = len(inputs[name])
+            buffer[:rows] = inputs[name]
+        return rows
+
+    def _run(self, segment: int, rows: int) -> None:
+        """Run a segment on the first rows of its buffers."""
+        for piece in self._covers[segment][rows].pieces:
+            self._loaded.session(segment, piece).run()
+
+    def _leave(
+        self,
+        segment: int,
+        threshold: float,
+        sample: NDArray[np.intp],
+        alive: NDArray[np.bool_],
+        answers: Answers,
+    ) -> int:
+        """Write the answers of those that leave here, mark them dead, and return how many they are."""
+        rows = len(alive)
+        scores = self._scores[segment][:rows]
+        leaving = alive if threshold == -np.inf else alive & (scores >= threshold)
+        index = np.flatnonzero(leaving)
+        target = sample[index]
+        answers.outputs[target] = self._logits[segment][index]
+        answers.exit_index[target] = segment
+        answers.confidence[target] = scores[index]
+        alive[index] = False
+        return len(index)
+
+    def _compact(self, segment: int, sample: NDArray[np.intp], alive: NDArray[np.bool_]) -> int:
+        """Move survivors to the front where that is cheaper than to carry the dead; return the rows to run next."""
+        rows = choose_rows(alive, self._run_ms[segment + 1], self._move_ms[segment])
+        if rows < len(alive):
+            moves = plan_moves(alive, rows)
+            move_rows(self._crossing[segment], moves)
+            sample[moves.targets] = sample[moves.sources]
+            alive[moves.targets] = True
+        return rows

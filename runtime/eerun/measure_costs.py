@@ -1,0 +1,113 @@
+"""Measure `T_k(b)`: every segment and the whole network at every bucket, taking turns in one run."""
+
+import platform
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from statistics import median
+from time import perf_counter_ns
+
+import numpy as np
+
+from eengines.tensors import Array
+from eerun.costs import CostTable, Piece
+from eerun.executor import LoadedChain
+from eerun.executor.compaction import Moves, move_rows
+
+__all__ = ["device_name", "measure_costs"]
+
+WARM_UP_ROUNDS = 2
+LEAST_ROUNDS = 5
+NS_PER_MS = 1e6
+
+
+def measure_costs(
+    chain: LoadedChain,
+    whole: LoadedChain,
+    inputs: Mapping[str, Array],
+    *,
+    engine: str,
+    precision: str,
+    threads: int,
+    buckets: Sequence[int],
+    seconds: float,
+    progress: Callable[[float], None],
+) -> CostTable:
+    """Return the median time of every segment at every bucket.
+
+    Both chains lose the buffers they had.
+
+    Args:
+        chain: the segments.
+        whole: the network without exit heads, as a chain of one segment.
+        inputs: at least as many real samples as the largest bucket, by input name; fewer are repeated.
+        engine: name of the backend, for the record.
+        precision: precision of the graphs, for the record.
+        threads: number of threads, for the record.
+        buckets: batch sizes, ascending.
+        seconds: how long to measure, at least; every time is the median of 5 runs or more.
+        progress: called with the share of `seconds` that has passed.
+    """
+    for loaded in (chain, whole):
+        loaded.allocate(buckets[-1])
+        for name, array in inputs.items():
+            loaded.buffer(name)[:] = np.resize(array, (buckets[-1], *array.shape[1:]))
+    runs: dict[tuple[int, int], Callable[[], None]] = {}
+    for bucket in buckets:
+        piece = Piece(offset=0, bucket=bucket)
+        for index in range(len(chain.engines)):
+            runs[index, bucket] = chain.session(index, piece).run
+        runs[-1, bucket] = whole.session(0, piece).run
+    times = _take_turns(runs, seconds, progress)
+    medians = {key: median(values) / NS_PER_MS for key, values in times.items()}
+    return CostTable(
+        engine=engine,
+        precision=precision,
+        device=f"{device_name()}, {threads} threads",
+        buckets=tuple(buckets),
+        segment_ms=tuple(tuple(medians[k, b] for b in buckets) for k in range(len(chain.engines))),
+        whole_ms=tuple(medians[-1, b] for b in buckets),
+        move_ms=tuple(_move_ms(chain, boundary) for boundary in range(len(chain.crossing))),
+    )
+
+
+def device_name() -> str:
+    """The processor's name, as far as the system tells."""
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()
+
+
+def _take_turns(
+    runs: Mapping[tuple[int, int], Callable[[], None]], seconds: float, progress: Callable[[float], None]
+) -> dict[tuple[int, int], list[int]]:
+    """Run all, one after the other, round after round; return nanoseconds of each."""
+    times: dict[tuple[int, int], list[int]] = {key: [] for key in runs}
+    for run in [*runs.values()] * WARM_UP_ROUNDS:
+        run()
+    started, rounds = perf_counter_ns(), 0
+    while rounds < LEAST_ROUNDS or perf_counter_ns() - started < seconds * 1e9:
+        for key, run in runs.items():
+            before = perf_counter_ns()
+            run()
+            times[key].append(perf_counter_ns() - before)
+        rounds += 1
+        progress(min(1.0, (perf_counter_ns() - started) / (seconds * 1e9)) if seconds else 1.0)
+    return times
+
+
+def _move_ms(chain: LoadedChain, boundary: int) -> float:
+    """Milliseconds to move one row of everything that crosses a boundary."""
+    buffers = [chain.buffer(name) for name in chain.crossing[boundary]]
+    rows = len(buffers[0])
+    if rows < 2:
+        return 0.0
+    times = []
+    for source in range(1, rows):
+        moves = Moves(np.array([source - 1]), np.array([source]))
+        before = perf_counter_ns()
+        move_rows(buffers, moves)
+        times.append(perf_counter_ns() - before)
+    return float(median(times)) / NS_PER_MS

@@ -1,0 +1,135 @@
+"""`eerun.load` and the model it returns: what services embed."""
+
+import os
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.backends import load_backend
+from eengines.errors import UserError
+from eerun.bundle import Bundle, Manifest, open_bundle
+from eerun.costs import CostTable
+from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, Step, load_chain
+from eerun.inputs import check_inputs
+
+__all__ = ["Model", "Result", "chain_of", "default_threads", "load"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Result:
+    """Answers of one call, one row a sample, in the order of the input.
+
+    Attributes:
+        outputs: `[batch, classes] float32` logits of the exit where the sample left.
+        labels: `[batch] int64` class with the largest logit.
+        exit_index: `[batch] int32` exit where the sample left, 0 = first.
+        confidence: `[batch] float32` the policy's score at that exit (for the default policy the probability of
+            the answered class).
+        steps: for each batch that ran, what each segment did.
+    """
+
+    outputs: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    exit_index: NDArray[np.int32]
+    confidence: NDArray[np.float32]
+    steps: tuple[tuple[Step, ...], ...]
+
+
+class Model:
+    """A bundle that is ready to answer. Safe to call from any thread: calls take turns."""
+
+    def __init__(
+        self, *, manifest: Manifest, executor: ChainExecutor, costs: CostTable, thresholds: Sequence[float | None]
+    ) -> None:
+        self.manifest = manifest
+        self.costs = costs
+        self.thresholds = tuple(thresholds)
+        self._executor = executor
+        self._lock = threading.Lock()
+
+    def infer(self, x: Any, *, exits: bool = True) -> Result:
+        """Answer a batch of any size; a batch larger than the largest bucket runs in several parts.
+
+        Args:
+            x: array `[batch, ...]` in the dtype and shape of the bundle's input (numpy, or anything on the host with
+                DLPack), or a mapping from input name to such arrays.
+            exits: False runs every sample to the final exit.
+
+        Raises:
+            InputError: wrong dtype, shape or range, empty, or not finite.
+            EngineError: the engine failed.
+        """
+        arrays = check_inputs(x, self.manifest.inputs)
+        count = len(next(iter(arrays.values())))
+        thresholds = self.thresholds if exits else (None,) * len(self.thresholds)
+        answers = Answers(
+            outputs=np.empty((count, self._executor.classes), np.float32),
+            exit_index=np.empty(count, np.int32),
+            confidence=np.empty(count, np.float32),
+        )
+        steps = []
+        for start in range(0, count, self._executor.max_batch):
+            rows = slice(start, start + self._executor.max_batch)
+            part = Answers(
+                outputs=answers.outputs[rows],
+                exit_index=answers.exit_index[rows],
+                confidence=answers.confidence[rows],
+            )
+            with self._lock:
+                steps.append(self._executor.infer({k: v[rows] for k, v in arrays.items()}, thresholds, part))
+        return Result(
+            outputs=answers.outputs,
+            labels=answers.outputs.argmax(axis=1),
+            exit_index=answers.exit_index,
+            confidence=answers.confidence,
+            steps=tuple(steps),
+        )
+
+
+def load(path: str | os.PathLike[str], *, engine: str = "auto", threads: int | None = None) -> Model:
+    """Open a bundle, check its files, and make it ready to answer.
+
+    Args:
+        path: the bundle's folder, such as `model.ee`.
+        engine: name of a backend, or `auto` for the first that can be used here.
+        threads: how many threads the engines of this process share; None: as many as the process may use cores.
+
+    Raises:
+        BundleError: the bundle is damaged or of an unknown version.
+        EngineError: no engine library is installed, or it refuses a segment.
+        UserError: an unknown engine, or fewer than one thread.
+    """
+    bundle = open_bundle(Path(path))
+    costs, policy = bundle.costs(), bundle.policy()
+    loaded = load_chain(chain_of(bundle), load_backend(engine), threads=threads_or_default(threads))
+    executor = ChainExecutor(loaded, costs)
+    executor.warm_up()
+    return Model(manifest=bundle.manifest, executor=executor, costs=costs, thresholds=policy.thresholds)
+
+
+def chain_of(bundle: Bundle) -> Chain:
+    """Read the segments of a bundle."""
+    return Chain(
+        inputs=tuple(entry.spec for entry in bundle.manifest.inputs),
+        segments=tuple(
+            ChainSegment(graph=bundle.read(entry.file), logits=entry.logits, score=entry.score)
+            for entry in bundle.manifest.segments
+        ),
+    )
+
+
+def default_threads() -> int:
+    """How many cores this process may use."""
+    return len(os.sched_getaffinity(0))
+
+
+def threads_or_default(threads: int | None) -> int:
+    """Check a number of threads, or return the default."""
+    if threads is not None and threads < 1:
+        raise UserError("threads", f"got {threads}, expected at least 1", "Give a positive number")
+    return default_threads() if threads is None else threads

@@ -1,0 +1,79 @@
+"""Segments that are nothing but an exit: logits in, score and state out."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+import onnx_ir as ir
+import onnxruntime as ort
+import pytest
+
+from eecompile.lower import ExitScore, add_exit_score
+from eengines.tensors import Array
+from eerun.policies import policy_by_name
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoweredExit:
+    """One exit as an ONNX model, with the names that the lowering returned."""
+
+    model: ir.Model
+    score: ExitScore
+
+    @property
+    def operators(self) -> list[str]:
+        """Operator names in graph order."""
+        return [node.op_type for node in self.model.graph]
+
+
+def build_exit(policy: str, *, classes: int, index: int, last: bool, opset: int, dtype: str = "float32") -> LoweredExit:
+    """Return a segment with input `raw` and output `logits` = -(-raw), plus the score of exit `index`."""
+    element = ir.DataType.from_numpy(np.dtype(dtype))
+    raw = ir.val("raw", dtype=element, shape=("batch", classes))
+    negated = ir.node("Neg", [raw], outputs=[ir.val("negated", dtype=element, shape=("batch", classes))])
+    restored = ir.node("Neg", [negated.outputs[0]], outputs=[ir.val("logits", dtype=element, shape=("batch", classes))])
+    logits = restored.outputs[0]
+    graph = ir.Graph([raw], [logits], nodes=[negated, restored], opset_imports={"": opset}, name=f"segment_{index}")
+    score = add_exit_score(graph, logits=logits, policy=policy_by_name(policy), exit_index=index, last=last)
+    return LoweredExit(model=ir.Model(graph, ir_version=10), score=score)
+
+
+@cache
+def open_exit(
+    policy: str, *, classes: int, index: int, last: bool, opset: int, dtype: str
+) -> tuple[ort.InferenceSession, ExitScore]:
+    """Return a CPU session of the exit and the names of its score and state."""
+    built = build_exit(policy, classes=classes, index=index, last=last, opset=opset, dtype=dtype)
+    options = ort.SessionOptions()
+    options.intra_op_num_threads = 1
+    serialized = ir.to_proto(built.model).SerializeToString()
+    return ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"]), built.score
+
+
+def run_exit(  # noqa: D417 (the rest are those of build_exit)
+    policy: str, logits: Array, carried: dict[str, Array], *, index: int, last: bool, opset: int
+) -> tuple[Array, dict[str, Array]]:
+    """Return score and new state (by name) of an exit.
+
+    Args:
+        logits: `[batch, classes]`, float32 or float16.
+        carried: what the exit before returned as state.
+    """
+    session, names = open_exit(
+        policy, classes=logits.shape[1], index=index, last=last, opset=opset, dtype=logits.dtype.name
+    )
+    score, *state = session.run([names.score, *names.state_out], {"raw": logits, **carried})
+    return score, dict(zip(names.state_out, state, strict=True))
+
+
+@pytest.fixture(scope="session")
+def exit_builder() -> Callable[..., LoweredExit]:
+    """Return `build_exit`."""
+    return build_exit
+
+
+@pytest.fixture(scope="session")
+def exit_runner() -> Callable[..., tuple[Array, dict[str, Array]]]:
+    """Return `run_exit`."""
+    return run_exit

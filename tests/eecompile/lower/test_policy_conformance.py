@@ -1,0 +1,129 @@
+"""Every policy against itself: the numpy reference, and its ONNX nodes in ONNX Runtime."""
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+
+from eengines.tensors import Array
+from eerun.policies import F32, POLICIES, State, policy_by_name
+
+EXITS = 3
+OPSETS = [18, 20, 23]
+SCORE_TOLERANCE = 2e-6
+"""Absolute. Scores are at most 1 (or counts, which are exact); two float32 softmaxes of at most 20 classes differ by a
+few units of the last place (1.2e-7), which the division by log 2 in the entropy enlarges by 1.4."""
+
+Runner = Callable[..., tuple[Array, dict[str, Array]]]
+
+
+@st.composite
+def exit_logits(draw: st.DrawFn) -> list[F32]:
+    """Draw the logits `[batch, classes]` of three exits, with ties, repeats and large magnitudes."""
+    shape = (draw(st.integers(1, 17)), draw(st.integers(2, 20)))
+    tied = st.sampled_from([-80.0, -1.0, 0.0, 1.0, 80.0])
+    spread = st.floats(-80, 80, width=32)
+    drawn: list[F32] = []
+    for _ in range(EXITS):
+        is_repeat = draw(st.booleans())
+        if drawn and is_repeat:
+            sign = draw(arrays(np.float32, (shape[0], 1), elements=st.sampled_from([1.0, -1.0])))
+            drawn.append(drawn[-1] * sign)
+        else:
+            drawn.append(draw(arrays(np.float32, shape, elements=draw(st.sampled_from([tied, spread, tied | spread])))))
+    return drawn
+
+
+def lowered_chain(
+    run: Runner, policy: str, exits: list[F32], opset: int, keep: list[Array] | None = None
+) -> list[tuple[Array, list[Array]]]:
+    """Return score and state at each exit; with `keep`, rows are taken after each, of the state and of later logits."""
+    carried: dict[str, Array] = {}
+    results = []
+    rows = np.arange(len(exits[0]))
+    for index, logits in enumerate(exits):
+        last = index == EXITS - 1
+        score, carried = run(policy, logits[rows], carried, index=index, last=last, opset=opset)
+        results.append((score, list(carried.values())))
+        if keep is not None and not last:
+            carried = {name: array[keep[index]] for name, array in carried.items()}
+            rows = rows[keep[index]]
+    return results
+
+
+def draw_survivors(data: st.DataObject, batch: int) -> list[Array]:
+    """Draw, for each exit but the last, which of the rows still there go on: at least one, in order."""
+    keep = []
+    for _ in range(EXITS - 1):
+        chosen = data.draw(st.sets(st.integers(0, batch - 1), min_size=1))
+        keep.append(np.array(sorted(chosen)))
+        batch = len(chosen)
+    return keep
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(exits=exit_logits())
+def test_lowered_equals_reference(exit_runner: Runner, policy: str, opset: int, exits: list[F32]) -> None:
+    state: State | None = None
+    for index, (logits, lowered) in enumerate(
+        zip(exits, lowered_chain(exit_runner, policy, exits, opset), strict=True)
+    ):
+        score, state = policy_by_name(policy).score(logits, state)
+        assert lowered[0].dtype == score.dtype
+        np.testing.assert_allclose(lowered[0], score, atol=SCORE_TOLERANCE, rtol=0)
+        expected: list[Any] = [] if index == EXITS - 1 else list(state)
+        assert [array.dtype for array in lowered[1]] == [array.dtype for array in expected]
+        for got, want in zip(lowered[1], expected, strict=True):
+            np.testing.assert_array_equal(got, want)
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(exits=exit_logits(), data=st.data())
+def test_lowered_rows_can_be_taken_at_any_exit(
+    exit_runner: Runner, policy: str, exits: list[F32], data: st.DataObject
+) -> None:
+    keep = draw_survivors(data, len(exits[0]))
+    full = lowered_chain(exit_runner, policy, exits, OPSETS[-1])
+    compacted = lowered_chain(exit_runner, policy, exits, OPSETS[-1], keep)
+    rows = np.arange(len(exits[0]))
+    for index in range(EXITS):
+        np.testing.assert_allclose(compacted[index][0], full[index][0][rows], atol=SCORE_TOLERANCE, rtol=0)
+        for few, whole in zip(compacted[index][1], full[index][1], strict=True):
+            np.testing.assert_array_equal(few, whole[rows])
+        if index < EXITS - 1:
+            rows = rows[keep[index]]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+@settings(max_examples=40, deadline=None, derandomize=True)
+@given(exits=exit_logits(), data=st.data())
+def test_reference_rows_can_be_taken_at_any_exit(policy: str, exits: list[F32], data: st.DataObject) -> None:
+    keep = draw_survivors(data, len(exits[0]))
+    rows = np.arange(len(exits[0]))
+    full: State | None = None
+    few: State | None = None
+    for index, logits in enumerate(exits):
+        full_score, full = policy_by_name(policy).score(logits, full)
+        few_score, few = policy_by_name(policy).score(logits[rows], few)
+        np.testing.assert_allclose(few_score, full_score[rows], atol=SCORE_TOLERANCE, rtol=0)
+        for got, want in zip(few, full, strict=True):
+            np.testing.assert_array_equal(got, want[rows])
+        if index < EXITS - 1:
+            few = tuple(array[keep[index]] for array in few)
+            rows = rows[keep[index]]
+
+
+@pytest.mark.parametrize("policy", POLICIES)
+def test_half_precision_logits_are_scored_in_float32(exit_runner: Runner, policy: str) -> None:
+    logits = np.random.default_rng(11).normal(0, 6, (13, 10)).astype(np.float16)
+    lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=20)
+    score, _ = policy_by_name(policy).score(logits.astype(np.float32), None)
+    assert lowered.dtype == np.float32
+    np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
