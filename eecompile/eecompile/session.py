@@ -6,8 +6,10 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
+from eengines.backends.onnxruntime import session_options
 from eengines.errors import SplitError
 from eengines.tensors import Array
+from eerun.model import default_threads
 
 __all__ = ["run_all", "run_model"]
 
@@ -38,7 +40,7 @@ def run_all(model: ir.Model, inputs: Mapping[str, Array]) -> dict[str, Array]:
 def _run(graph: ir.Graph, proto: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
     import onnxruntime
 
-    options = onnxruntime.SessionOptions()
+    options = session_options(default_threads())
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     used = {value.name for value in graph.inputs}

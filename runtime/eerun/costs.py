@@ -6,7 +6,7 @@ every `r`, when a bundle is opened.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from eengines.errors import BundleError
@@ -88,6 +88,10 @@ class CostTable:
     def covers(self) -> tuple[tuple[Cover, ...], ...]:
         """`[segment][rows]`, rows from 0 to `max_batch`: the cheapest cover."""
         return tuple(cheapest_covers(self.buckets, row) for row in self.segment_ms)
+
+    def of_whole(self) -> "CostTable":
+        """The table of the network without exit heads, as a chain of one segment."""
+        return replace(self, segment_ms=(self.whole_ms,), move_ms=())
 
     def run_ms(self, segment: int, rows: int) -> float:
         """Milliseconds of `rows` rows (0 to `max_batch`) of a segment, covered in the cheapest way."""

@@ -23,12 +23,15 @@ def optimism(
 ) -> float:
     """Estimate by how much the relative drop on new samples exceeds the drop on the samples tuned on.
 
-    The search picks the thresholds whose errors happen to be few on its samples, so its drop is too good. Here the
+    The search picks the thresholds whose errors happen to be few on its samples, so its drop looks too good. Here the
     samples are dealt into folds. Thresholds tuned on all folds but one are replayed on those folds and on the one
-    left out; the estimate is the mean drop on samples left out less the mean drop on samples tuned on (a cross-fitted
-    estimate of optimism; two folds tune on one half and measure on the other, both ways). Subtract it from `max_drop` and tune on the
-    whole table, and the drop on new samples is about `max_drop` on average. This is a correction of the mean, not a
-    guarantee for one network: for that, certify the thresholds on a split of its own.
+    left out. The estimate is the mean drop on samples left out less the mean drop on samples tuned on: K-fold cross-
+    validation of the optimism of a fitted rule. Two folds tune on one half and measure on the other, both ways.
+
+    Use: tune on the whole table with `max_drop` less this estimate. The drop on new samples is then at most about
+    `max_drop` on average over networks and splits. It is a correction of the mean and no guarantee for one network:
+    for that, certify the thresholds on a split of their own. The estimate leans to the safe side, because a fold's
+    search has fewer samples than the whole table, and because a smaller drop leaves less room to over-fit.
 
     Args:
         table: scores and answers of the tune split.

@@ -89,12 +89,12 @@ def _branch(problem: Problem, states: Sequence[_State], exit_: int) -> _Children
     """Return the children of all states at one exit."""
     later = problem.correct[:, exit_ + 1 :].any(axis=1)
     branches = [_branch_one(problem, state, parent, exit_, later) for parent, state in enumerate(states)]
-    return _Children(**{name: np.concatenate([getattr(b, name) for b in branches]) for name in _Children.__annotations__})
+    return _Children(
+        **{name: np.concatenate([getattr(b, name) for b in branches]) for name in _Children.__annotations__}
+    )
 
 
-def _branch_one(
-    problem: Problem, state: _State, parent: int, exit_: int, later: NDArray[np.bool_]
-) -> _Children:
+def _branch_one(problem: Problem, state: _State, parent: int, exit_: int, later: NDArray[np.bool_]) -> _Children:
     """Return the children of one state: one for each distinct score of the samples left, and "never"."""
     rows = _ordered(problem, state, exit_)
     cut = cuts(problem.scores[rows, exit_])
@@ -138,16 +138,17 @@ def _thin(children: _Children, rows: NDArray[np.int64], required: int) -> NDArra
 
 
 def _spread(children: _Children, rows: NDArray[np.int64], places: int) -> NDArray[np.int64]:
-    """Return, for each of `places` equal intervals of full cost, the row with the most right answers."""
+    """Return the cheapest row and, for each of `places - 1` equal intervals of full cost, the one with most right."""
     if len(rows) <= places:
         return rows
     ms = children.full_ms[rows]
-    width = (ms.max() - ms.min()) / places
-    interval = np.minimum((ms - ms.min()) / width, places - 1).astype(np.int64) if width > 0 else np.zeros(len(rows), np.int64)
-    # best blended count of each interval, the cheapest of equals
-    ranked = np.lexsort((-ms, children.blended[rows], interval))
-    last = np.flatnonzero(np.diff(interval[ranked], append=places))
-    return rows[ranked[last]]
+    steps = (ms - ms.min()) * ((places - 1) / max(float(np.ptp(ms)), np.finfo(np.float64).tiny))
+    interval = np.minimum(steps.astype(np.int64), places - 2)
+    blended = children.blended[rows]
+    ranked = np.lexsort((-ms, blended, interval))
+    best = ranked[np.flatnonzero(np.diff(interval[ranked], append=places))]
+    cheapest = np.lexsort((-blended, ms))[:1]
+    return rows[np.union1d(best, cheapest)]
 
 
 def _follow(problem: Problem, states: Sequence[_State], children: _Children, row: int) -> _State:

@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import onnx_ir as ir
 
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.ingest import Ingested, IngestSettings, check_against_torch, ingest
-from eecompile.passes import convert_input, prepend_input_conversion
+from eecompile.passes import prepend_input_conversion
 from eecompile.split import Split, split_model
 from eengines.errors import DataError, UserError
 from eengines.tensors import Array
@@ -18,6 +17,7 @@ from eerun.bundle import InputEntry
 from eerun.data import Samples, default_data_path, load_data, make_splits
 from eerun.inputs import check_inputs
 from eerun.policies import policy_by_name
+from eerun.random_inputs import random_inputs
 
 __all__ = ["Prepared", "prepare"]
 
@@ -107,20 +107,10 @@ def _ingest_settings(settings: BuildSettings) -> IngestSettings:
 
 
 def _samples(splits: Mapping[str, Samples], inputs: tuple[InputEntry, ...], seed: int) -> Mapping[str, Array]:
-    """Real samples where there are data, else random ones (0 and 1 for integers, which every vocabulary has)."""
+    """Real samples where there are data, else random ones."""
     if "tune" in splits and len(splits["tune"]) >= CHECK_SAMPLES:
         return splits["tune"].inputs
-    generator = np.random.default_rng(seed)
-    return {entry.name: _random(entry, generator) for entry in inputs}
-
-
-def _random(entry: InputEntry, generator: np.random.Generator) -> Array:
-    shape, dtype = (CHECK_SAMPLES, *entry.shape), np.dtype(entry.dtype)
-    if dtype.kind == "f":
-        low, high = entry.range or (0.0, 1.0)
-        return generator.uniform(low, high, shape).astype(dtype)
-    high = 256 if dtype == np.uint8 else 2
-    return generator.integers(0, high, shape).astype(dtype)
+    return random_inputs(inputs, CHECK_SAMPLES, seed=seed)
 
 
 def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float | None:
@@ -128,9 +118,7 @@ def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float 
     if ingested.reference is None:
         return None
     network = {
-        info.name: convert_input(info, samples[info.name][:CHECK_SAMPLES], value.dtype.numpy())
-        for info, value in zip(ingested.inputs, ingested.model.graph.inputs, strict=True)
-        if value.dtype is not None
+        info.name: info.to_network(samples[info.name][:CHECK_SAMPLES]) for info in ingested.inputs
     }
     return check_against_torch(ingested.model, ingested.reference, network)
 

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from eecompile.checkpoint import InputInfo
+from eecompile.input_info import InputInfo
 from eengines.errors import IngestError
 from eengines.tensors import Array
 
@@ -30,7 +30,7 @@ def prepend_input_conversion(model: ir.Model, inputs: Sequence[InputInfo]) -> No
         inputs: what the user has, one for each input, in order.
 
     Raises:
-        IngestError: shape, mean or std does not fit the network's input.
+        IngestError: the shape does not fit the network's input.
     """
     for index, info in enumerate(inputs):
         network = model.graph.inputs[index]
@@ -96,15 +96,11 @@ def _insert(
 
 
 def _check(info: InputInfo, dims: Sequence[Any]) -> None:
-    """The raw shape must be the network's; means and deviations one number, or one a channel."""
-    where = f"input {info.name!r}"
-    expected = tuple(dims[1:])
-    got = info.shape if info.layout != "NHWC" else (info.shape[-1], *info.shape[:-1])
-    if tuple(got) != expected:
-        raise IngestError(where, f"raw shape {info.shape} ({info.layout}) does not fit {expected}", "Correct the shape")
-    for name, value in (("mean", info.mean), ("std", info.std)):
-        size = np.size(value) if value is not None else 1
-        if size not in (1, expected[0] if expected else 1):
-            raise IngestError(where, f"got {size} values of {name}, expected 1 or {expected[0]}", f"Correct --{name}")
-    if info.std is not None and (np.asarray(info.std) <= 0).any():
-        raise IngestError(where, f"std is {info.std}, expected positive numbers", "Correct --std")
+    """The raw shape must be the network's."""
+    if info.network_shape != tuple(dims[1:]):
+        raise IngestError(
+            f"input {info.name!r}",
+            f"raw samples of shape {list(info.shape)} (layout {info.layout}) give {list(info.network_shape)}, "
+            f"the network takes {list(dims[1:])}",
+            "Correct the shape or the layout",
+        )

@@ -1,7 +1,8 @@
 """ONNX Runtime on the CPU: the portable default.
 
 All sessions of a process share one thread pool. With a pool each, the threads of one session keep spinning while the
-next one runs, and a chain of sessions is several times slower than the sum of its parts.
+next one runs, and a chain of sessions is several times slower than the sum of its parts. ONNX Runtime then wants every
+later session of the process to use the shared pool: `session_options` makes such options for sessions of one's own.
 """
 
 from collections.abc import Mapping
@@ -14,7 +15,7 @@ from eengines.engine import Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 
-__all__ = ["OnnxRuntimeBackend"]
+__all__ = ["OnnxRuntimeBackend", "session_options"]
 
 PROVIDERS = ["CPUExecutionProvider"]
 
@@ -47,10 +48,7 @@ class OnnxRuntimeBackend:
         """Load one graph; see `Backend.load`. The first call in a process fixes the number of threads."""
         import onnxruntime
 
-        _share_threads(threads)
-        options = onnxruntime.SessionOptions()
-        options.use_per_session_threads = False
-        options.log_severity_level = 3
+        options = session_options(threads)
         source = graph if isinstance(graph, bytes) else str(graph)
         try:
             session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS)
@@ -106,6 +104,17 @@ class OnnxRuntimeSession:
             self._run(self._binding)
         except self._failures as error:
             raise EngineError("ONNX Runtime", str(error), "Check the input values, or build the bundle again") from error
+
+
+def session_options(threads: int) -> Any:
+    """Return `onnxruntime.SessionOptions` for a session on the process-wide thread pool, which is made if need be."""
+    import onnxruntime
+
+    _share_threads(threads)
+    options = onnxruntime.SessionOptions()
+    options.use_per_session_threads = False
+    options.log_severity_level = 3
+    return options
 
 
 def _share_threads(threads: int) -> None:

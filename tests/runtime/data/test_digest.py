@@ -1,5 +1,7 @@
 """The digest sees values, order, dtype, shape, names and labels, and nothing else."""
 
+import hashlib
+
 import numpy as np
 
 from eerun.data import Samples, digest
@@ -39,6 +41,7 @@ def test_the_order_of_inputs_does_not_matter():
     assert digest(one) == digest(two)
 
 
-def test_the_value_is_fixed():
+def test_what_is_hashed_is_fixed():
     samples = Samples(inputs={"x": np.array([[1, 2]], np.uint8)}, labels=np.array([1]))
-    assert digest(samples) == "PLACEHOLDER"
+    hashed = b"input x |u1 [1, 2]\n" + bytes([1, 2]) + b"labels <i8 [1]\n" + bytes([1, 0, 0, 0, 0, 0, 0, 0])
+    assert digest(samples) == hashlib.sha256(hashed).hexdigest()

@@ -60,7 +60,7 @@ def test_an_unknown_module_is_named(module: str):
 
 
 def test_a_missing_path_names_the_three_kinds(tmp_path: Path):
-    with pytest.raises(DataError, match="image folder, or package.module:function"):
+    with pytest.raises(DataError, match=r"image folder, or package\.module:function"):
         load_data(tmp_path / "none", input_names=("x",))
 
 

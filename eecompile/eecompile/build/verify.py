@@ -1,0 +1,100 @@
+"""Check a finished bundle: its files, and the chain against the whole network."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from eecompile.build.check_chain import LOGIT_TOLERANCE, relative_error
+from eengines.backends import load_backend
+from eengines.errors import BundleError
+from eengines.tensors import Array
+from eerun.bundle import Bundle, open_bundle
+from eerun.data import default_data_path, load_data, make_splits
+from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
+from eerun.inputs import check_inputs
+from eerun.model import chain_of, default_threads
+from eerun.random_inputs import random_inputs
+
+__all__ = ["Verification", "verify"]
+
+SEED = 0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What `verify` found.
+
+    Attributes:
+        files: number of files whose digests were checked.
+        samples: number of samples compared.
+        kind: `real` or `random`.
+        engine: the backend that ran both.
+        error: largest difference of the final logits, relative to their spread.
+        agreement: share of samples with the same answer.
+    """
+
+    files: int
+    samples: int
+    kind: str
+    engine: str
+    error: float
+    agreement: float
+
+
+def verify(path: Path, *, data: str | None, engine: str, samples: int) -> Verification:
+    """Check a bundle.
+
+    Raises:
+        BundleError: a file is not what the manifest says, or the chain does not equal the whole network.
+    """
+    bundle = open_bundle(path)
+    bundle.verify_files()
+    inputs, kind = _samples(bundle, data, samples)
+    backend = load_backend(engine)
+    costs, chain = bundle.costs(), chain_of(bundle)
+    executor = ChainExecutor(load_chain(chain, backend, threads=default_threads()), costs)
+    count = len(next(iter(inputs.values())))
+    got = np.concatenate([executor.record(part)[0][:, -1] for part in _batches(inputs, executor.max_batch)])
+    expected = _whole(bundle, chain, inputs, engine)
+    error = relative_error(got, expected)
+    if not error <= LOGIT_TOLERANCE:
+        raise BundleError(
+            str(path),
+            f"the chain's logits differ from the whole network's by {error:.2g} of their spread, "
+            f"expected at most {LOGIT_TOLERANCE}",
+            "Build the bundle again",
+        )
+    return Verification(
+        files=len(bundle.manifest.files),
+        samples=count,
+        kind=kind,
+        engine=backend.name,
+        error=error,
+        agreement=float((got.argmax(1) == expected.argmax(1)).mean()),
+    )
+
+
+def _samples(bundle: Bundle, data: str | None, samples: int) -> tuple[dict[str, Array], str]:
+    source = data or default_data_path(bundle.path)
+    entries = bundle.manifest.inputs
+    if source is None:
+        return random_inputs(entries, samples, seed=SEED), "random"
+    splits = make_splits(load_data(source, input_names=[e.name for e in entries]), seed=bundle.manifest.split_seed)
+    return {k: v[:samples] for k, v in check_inputs(splits["test"].inputs, entries).items()}, "real"
+
+
+def _whole(bundle: Bundle, chain: Chain, inputs: dict[str, Array], engine: str) -> Array:
+    """Logits `[samples, classes]` of the whole network."""
+    manifest, costs = bundle.manifest, bundle.costs()
+    graph = ChainSegment(graph=bundle.read(manifest.whole), logits=manifest.whole_output, score=manifest.whole_output)
+    loaded = load_chain(
+        Chain(inputs=chain.inputs, segments=(graph,)), load_backend(engine), threads=default_threads()
+    )
+    executor = ChainExecutor(loaded, costs.of_whole())
+    return np.concatenate([executor.record(part)[0][:, -1] for part in _batches(inputs, executor.max_batch)])
+
+
+def _batches(inputs: dict[str, Array], size: int) -> list[dict[str, Array]]:
+    count = len(next(iter(inputs.values())))
+    return [{k: v[start : start + size] for k, v in inputs.items()} for start in range(0, count, size)]

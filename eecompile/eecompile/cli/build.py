@@ -1,0 +1,130 @@
+"""`eecompile build`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eecompile.cli.values import parse_fraction, parse_list, parse_threshold
+
+__all__ = ["build_command"]
+
+MODEL, DATA, TUNING, ENGINE = "Model", "Raw input", "Exits", "Engine"
+
+
+def build_command(
+    model: Annotated[
+        Path, typer.Argument(help="Checkpoint (.pt), multi-output .onnx, or with --trust a .pt2 or pickled module.")
+    ],
+    output: Annotated[
+        Path | None, typer.Option("-o", "--output", help="Folder of the bundle; default: MODEL's name with .ee.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=".npz file, image folder or package.module:function; default: the .npz of MODEL's name beside it."
+        ),
+    ] = None,
+    factory: Annotated[
+        str | None,
+        typer.Option(help="package.module:function that makes the network.", rich_help_panel=MODEL),
+    ] = None,
+    exits: Annotated[
+        str | None,
+        typer.Option(help="ONNX outputs that are exits, shallow to deep: a,b,c. Default: all.", rich_help_panel=MODEL),
+    ] = None,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Load formats that can run code.", rich_help_panel=MODEL)
+    ] = False,
+    input_shape: Annotated[
+        str | None, typer.Option(help="Shape of a sample, for pickled modules: 3,32,32.", rich_help_panel=DATA)
+    ] = None,
+    input_dtype: Annotated[
+        str | None,
+        typer.Option(help="dtype of raw samples, for other formats than checkpoints: uint8.", rich_help_panel=DATA),
+    ] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="NCHW or NHWC: how raw samples are stored.", rich_help_panel=DATA)
+    ] = None,
+    scale: Annotated[
+        float | None, typer.Option(help="Factor on raw samples, such as 0.00392157.", rich_help_panel=DATA)
+    ] = None,
+    mean: Annotated[
+        str | None, typer.Option(help="Subtracted after scaling: one number or one a channel.", rich_help_panel=DATA)
+    ] = None,
+    std: Annotated[
+        str | None, typer.Option(help="Divisor after that: one number or one a channel.", rich_help_panel=DATA)
+    ] = None,
+    policy: Annotated[
+        str, typer.Option(help="max-probability, margin, entropy or patience.", rich_help_panel=TUNING)
+    ] = "max-probability",
+    max_drop: Annotated[
+        str, typer.Option(help="Allowed drop, relative to the final exit's accuracy.", rich_help_panel=TUNING)
+    ] = "1%",
+    agreement: Annotated[
+        bool,
+        typer.Option(
+            "--agreement",
+            help="Let --max-drop mean agreement with the final exit; needs no labels.",
+            rich_help_panel=TUNING,
+        ),
+    ] = False,
+    thresholds: Annotated[
+        str | None,
+        typer.Option(help="By hand, one for each exit but the last: 0.9,never.", rich_help_panel=TUNING),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the data splits.", rich_help_panel=TUNING)] = 0,
+    max_batch: Annotated[
+        int, typer.Option(help="Largest batch that runs together, in samples.", rich_help_panel=ENGINE)
+    ] = 32,
+    buckets: Annotated[
+        str | None,
+        typer.Option(help="Batch sizes to prepare; default: powers of two to --max-batch.", rich_help_panel=ENGINE),
+    ] = None,
+    engine: Annotated[
+        str, typer.Option(help="auto, onnxruntime or reference.", rich_help_panel=ENGINE)
+    ] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the engine; default: one a core.", rich_help_panel=ENGINE)
+    ] = None,
+    measure_seconds: Annotated[
+        float, typer.Option(help="How long to measure segments, in seconds.", rich_help_panel=ENGINE)
+    ] = 4.0,
+    json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary as JSON.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Explain decisions.")] = False,
+) -> None:
+    """Build a bundle from a trained multi-exit network."""
+    import msgspec
+
+    from eecompile.build import BuildSettings, build
+    from eecompile.cli.stages import ConsoleStages
+    from eecompile.cli.summary import summary_text
+
+    settings = BuildSettings(
+        output=output,
+        data=data,
+        factory=factory,
+        exits=parse_list("--exits", exits, str),
+        trust=trust,
+        input_shape=parse_list("--input-shape", input_shape, int),
+        input_dtype=input_dtype,
+        layout=layout,
+        scale=scale,
+        mean=parse_list("--mean", mean, float),
+        std=parse_list("--std", std, float),
+        policy=policy,
+        max_drop=parse_fraction("--max-drop", max_drop),
+        agreement=agreement,
+        thresholds=parse_list("--thresholds", thresholds, parse_threshold),
+        max_batch=max_batch,
+        buckets=parse_list("--buckets", buckets, int),
+        engine=engine,
+        threads=threads,
+        measure_seconds=measure_seconds,
+        seed=seed,
+    )
+    with ConsoleStages(verbose=verbose) as stages:
+        report = build(model, settings, stages)
+    if json_file is not None:
+        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+    typer.echo(summary_text(report))

@@ -1,0 +1,44 @@
+"""`eecompile build | inspect | verify`."""
+
+import importlib.metadata
+from typing import Annotated
+
+import typer
+
+from eecompile.cli.build import build_command
+from eecompile.cli.inspect import inspect_command
+from eecompile.cli.verify import verify_command
+from eerun.cli.errors import run_cli
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="Compile a trained multi-exit network into a bundle that `eerun` runs.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="rich",
+)
+app.command("build")(build_command)
+app.command("inspect")(inspect_command)
+app.command("verify")(verify_command)
+
+
+def _version(show: bool) -> None:
+    if show:
+        typer.echo(f"eecompile {importlib.metadata.version('eecompile')}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version and exit.")
+    ] = False,
+) -> None:
+    """Options of all commands."""
+
+
+def main() -> None:
+    """Run the command line."""
+    run_cli(app)

@@ -1,0 +1,71 @@
+"""The summary at the end of a build, as text."""
+
+from collections.abc import Sequence
+
+from eecompile.build.report import BuildReport, SplitReport
+
+__all__ = ["summary_text", "table"]
+
+
+def table(rows: Sequence[Sequence[str]]) -> str:
+    """Align columns: the first to the left, the others to the right."""
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    lines = [
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        ).rstrip()
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def summary_text(report: BuildReport) -> str:
+    """The whole summary."""
+    parts = [f"=== {report.bundle} from {report.model} ===", _segments(report)]
+    parts.append(
+        f"Whole network without exit heads: {report.whole_macs / 1e6:.1f} MMACs, {report.whole_ms:.2f} ms a batch of "
+        f"{report.batch} ({report.costs.engine} {report.costs.precision}, {report.costs.device})"
+    )
+    if report.reference_error is not None:
+        parts.append(f"Exported graph against torch: logits within {report.reference_error:.1e} of their spread")
+    parts.append(f"Chain against whole graph: logits within {report.chain_error:.1e} of their spread")
+    for name, split in (("tune", report.tune), ("test", report.test)):
+        if split is not None:
+            parts.append(_quality(name, split, report))
+    parts.extend(f"! {warning}" for warning in report.warnings)
+    parts.append(f"PASSED | {report.bundle} | {report.seconds:.1f} s")
+    return "\n".join(parts)
+
+
+def _segments(report: BuildReport) -> str:
+    """One line a segment."""
+    rows = [["segment", "nodes", "MMACs", "params", "boundary", "ms@" + str(report.batch), "threshold", "leave*"]]
+    shares = report.test.shares if report.test else (None,) * len(report.segments)
+    last = len(report.segments) - 1
+    for index, (segment, share) in enumerate(zip(report.segments, shares, strict=True)):
+        threshold = "never" if segment.threshold is None else f"{segment.threshold:.4f}"
+        rows.append(
+            [
+                f"{index} → {segment.exit}",
+                str(segment.nodes),
+                f"{segment.macs / 1e6:.2f}",
+                f"{segment.parameters / 1e3:.1f}k",
+                f"{segment.boundary_bytes} B" if index < last else "-",
+                f"{report.costs.segment_ms[index][-1]:.2f}",
+                threshold if index < last else "final",
+                "-" if share is None else f"{share:.1%}",
+            ]
+        )
+    note = "* expected share of samples, on test" if report.test else "* unknown: no data"
+    return f"{table(rows)}\n{note}"
+
+
+def _quality(name: str, split: SplitReport, report: BuildReport) -> str:
+    """Accuracy and expected cost on one split."""
+    text = f"On {name} ({split.samples} samples, {report.policy}): "
+    if split.accuracy is not None and split.accuracy_final is not None:
+        text += f"accuracy {split.accuracy:.2%}, final exit {split.accuracy_final:.2%}, "
+    text += f"agreement with the final exit {split.agreement:.2%}; "
+    text += f"expected {split.expected_ms:.2f} ms a batch of {report.batch}, "
+    return text + f"{report.whole_ms / split.expected_ms:.2f}x the speed of the whole network"

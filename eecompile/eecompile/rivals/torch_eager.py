@@ -1,0 +1,132 @@
+"""Eager PyTorch, one sample at a time: the module computes exit after exit and stops at the first that passes.
+
+This is how research code runs early exits. The module's own `forward` computes all exits, so the walk stops it from the
+outside: a hook on the parts that no earlier exit needs is not possible in general, hence the exported program is
+interpreted node by node and left as soon as an exit's answer is good enough.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.input_info import InputInfo
+from eengines.tensors import Array
+from eerun.policies import ExitPolicy, policy_by_name
+
+__all__ = ["make_rival"]
+
+Rival = Callable[[Mapping[str, Array]], tuple[NDArray[np.int64], NDArray[np.int32]]]
+
+
+def make_rival(
+    model: Path, factory: str | None, thresholds: Sequence[float | None], policy: str, threads: int
+) -> Rival:
+    """Return a function that answers a batch one sample at a time.
+
+    Args:
+        model: a checkpoint in the project's format.
+        factory: `package.module:function`, where the checkpoint does not name a network of the zoo.
+        thresholds: one for each exit but the last; None: nobody leaves there.
+        policy: name of the exit policy.
+        threads: number of torch threads.
+
+    Returns:
+        A function from raw inputs `[batch, ...]` to labels `[batch] int64` and exits `[batch] int32`.
+    """
+    import torch
+
+    torch.set_num_threads(threads)
+    checkpoint = load_checkpoint(model)
+    module = build_module(checkpoint, factory)
+    walk = _Walk(module, checkpoint.inputs, thresholds, policy_by_name(policy))
+
+    def answer(inputs: Mapping[str, Array]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+        rows = len(next(iter(inputs.values())))
+        results = [walk.run({name: array[i : i + 1] for name, array in inputs.items()}) for i in range(rows)]
+        return np.array([label for label, _ in results]), np.array([index for _, index in results], np.int32)
+
+    return answer
+
+
+class _Walk:
+    """Runs a traced module node by node, in eager mode, and stops at the first exit that is good enough."""
+
+    def __init__(
+        self, module: Any, inputs: Sequence[InputInfo], thresholds: Sequence[float | None], policy: ExitPolicy
+    ) -> None:
+        import torch
+
+        self._inputs, self._thresholds, self._policy = inputs, thresholds, policy
+        example = tuple(_tensor(info, np.zeros((2, *info.shape), info.dtype)) for info in inputs)
+        shapes = tuple({0: torch.export.Dim("batch")} for _ in inputs)
+        with torch.no_grad():
+            program = torch.export.export(module, example, dynamic_shapes=(*shapes,)).module()
+        self._program = program
+        outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]
+        self._exits = {node: index for index, node in enumerate(outputs)}
+        self._order = _exit_order(program.graph, list(outputs))
+
+    def run(self, sample: Mapping[str, Array]) -> tuple[int, int]:
+        """Answer one sample: class and exit."""
+        import torch
+
+        with torch.inference_mode():
+            walker = _StepInterpreter(self._program, [_tensor(info, sample[info.name]) for info in self._inputs])
+            state = None
+            for index, nodes in enumerate(self._order):
+                walker.run_nodes(nodes)
+                logits = walker.value(next(n for n, i in self._exits.items() if i == index)).float().numpy()
+                if index == len(self._order) - 1:
+                    break
+                score, state = self._policy.score(logits, state)
+                threshold = self._thresholds[index]
+                if threshold is not None and score[0] >= np.float32(threshold):
+                    break
+        return int(logits.argmax()), index
+
+
+class _StepInterpreter:
+    """Eager execution of some nodes of a traced program at a time."""
+
+    def __init__(self, program: Any, inputs: Sequence[Any]) -> None:
+        import torch
+
+        self._interpreter = torch.fx.Interpreter(program, garbage_collect_values=False)
+        self._interpreter.args_iter = iter(inputs)
+
+    def run_nodes(self, nodes: Sequence[Any]) -> None:
+        """Run nodes whose operands have run."""
+        for node in nodes:
+            self._interpreter.env[node] = self._interpreter.run_node(node)
+
+    def value(self, node: Any) -> Any:
+        """The tensor that a node made."""
+        return self._interpreter.env[node]
+
+
+def _exit_order(graph: Any, exits: Sequence[Any]) -> list[list[Any]]:
+    """For each exit, the nodes that it needs and no earlier exit does, in order."""
+    done: set[Any] = set()
+    order = []
+    for index, node in enumerate(exits):
+        needed, waiting = set(), [node]
+        while waiting:
+            current = waiting.pop()
+            if current not in needed:
+                needed.add(current)
+                waiting.extend(current.all_input_nodes)
+        first = {n for n in graph.nodes if n.op == "placeholder"} if index == 0 else set()
+        order.append([n for n in graph.nodes if n in (needed | first) - done])
+        done |= needed | first
+    return order
+
+
+def _tensor(info: InputInfo, raw: Array) -> Any:
+    """What the network sees of a raw sample, as a tensor."""
+    import torch
+
+    return torch.from_numpy(info.to_network(raw))
