@@ -77,7 +77,8 @@ class ExitTable:
             agreement: compare with the final exit's answer even if there are labels.
         """
         reference = self.answers[:, -1] if agreement else self.reference
-        return self.answers == reference[:, None]
+        matches: NDArray[np.bool_] = self.answers == reference[:, None]
+        return matches
 
     def rows(self, samples: NDArray[np.int64]) -> "ExitTable":
         """Return the table of some samples, given by their indices `[rows] int64`."""

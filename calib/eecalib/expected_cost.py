@@ -44,7 +44,8 @@ class ExpectedCost:
 
     Attributes:
         batch: samples in one batch at run time.
-        segment_ms: `[segments, samples + 1] float64`; entry `[k, j]` is `E[C_k(R)]` for `R ~ Binomial(batch, j / samples)`.
+        segment_ms: `[segments, samples + 1] float64`; entry `[k, j]` is `E[C_k(R)]` with
+            `R ~ Binomial(batch, j / samples)`.
     """
 
     batch: int
@@ -128,7 +129,7 @@ def _expected_ms(by_rows: NDArray[np.float64], fractions: NDArray[np.float64]) -
     batch = len(by_rows) - 1
     counts = np.arange(batch + 1)
     log_choose = np.array([lgamma(batch + 1) - lgamma(r + 1) - lgamma(batch - r + 1) for r in range(batch + 1)])
-    result = np.where(fractions > 0, by_rows[-1], by_rows[0])
+    result: NDArray[np.float64] = np.where(fractions > 0, by_rows[-1], by_rows[0])
     inside = np.flatnonzero((fractions > 0) & (fractions < 1))
     for part in np.array_split(inside, 1 + inside.size * (batch + 1) // _CHUNK):
         q = fractions[part, None]

@@ -119,31 +119,27 @@ class InputInfo:
         shape = fields.get("shape")
         if not isinstance(shape, list | tuple) or not all(type(size) is int for size in shape):
             raise IngestError(where, f"input '{name}' has shape {shape!r}, expected a list of integers", "Correct it")
-        bounds = _numbers(fields.get("range"), f"{where}: input '{name}': range")
-        if bounds is not None and len(bounds) != 2:
-            raise IngestError(
-                where, f"input '{name}' has {len(bounds)} values of range, expected 2", "Give [low, high]"
-            )
-        scale = _numbers(fields.get("scale"), f"{where}: input '{name}': scale")
-        if scale is not None and len(scale) != 1:
-            raise IngestError(where, f"input '{name}' has {len(scale)} values of scale, expected 1", "Use std for more")
+        place = f"{where}: input '{name}'"
+        scale = _numbers(fields.get("scale"), f"{place}: scale", count=1)
+        bounds = _numbers(fields.get("range"), f"{place}: range", count=2)
         return cls(
             name=name,
             shape=tuple(shape),
             dtype=dtype,
             layout=layout,
             scale=None if scale is None else scale[0],
-            mean=_numbers(fields.get("mean"), f"{where}: input '{name}': mean"),
-            std=_numbers(fields.get("std"), f"{where}: input '{name}': std"),
+            mean=_numbers(fields.get("mean"), f"{place}: mean", count=None),
+            std=_numbers(fields.get("std"), f"{place}: std", count=None),
             range=None if bounds is None else (bounds[0], bounds[1]),
         )
 
 
-def _numbers(value: object, where: str) -> tuple[float, ...] | None:
+def _numbers(value: object, where: str, *, count: int | None) -> tuple[float, ...] | None:
     if value is None:
         return None
     values = value if isinstance(value, list | tuple) else [value]
     numbers = [number for number in values if isinstance(number, int | float) and not isinstance(number, bool)]
-    if not numbers or len(numbers) < len(values):
-        raise IngestError(where, f"is {value!r}, expected numbers", "Give a number, a list of numbers, or null")
+    if not numbers or len(numbers) < len(values) or count not in {None, len(numbers)}:
+        expected = "numbers" if count is None else f"{count} number{'s' * (count > 1)}"
+        raise IngestError(where, f"is {value!r}, expected {expected} or null", "Correct it")
     return tuple(float(number) for number in numbers)

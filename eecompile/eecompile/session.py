@@ -48,6 +48,6 @@ def _run(graph: ir.Graph, proto: Any, inputs: Mapping[str, Array]) -> dict[str, 
         session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         results = session.run(names, {name: np.ascontiguousarray(a) for name, a in inputs.items() if name in used})
-    except Exception as error:  # noqa: BLE001 - ONNX Runtime's exceptions have no common base; it is raised again
+    except Exception as error:
         raise SplitError("ONNX Runtime", str(error).strip(), "Check the exported graph") from error
     return dict(zip(names, results, strict=True))

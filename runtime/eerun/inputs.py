@@ -46,7 +46,9 @@ def _check(value: Any, entry: InputEntry) -> Array:
     expected = f"{entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
     array = _as_array(value, where, expected)
     if array.dtype.name != entry.dtype:
-        raise InputError(where, f"got {array.dtype.name}, expected {expected}", f"Convert it with .astype({entry.dtype!r})")
+        raise InputError(
+            where, f"got {array.dtype.name}, expected {expected}", f"Convert it with .astype({entry.dtype!r})"
+        )
     if array.shape[1:] != entry.shape or array.ndim != len(entry.shape) + 1:
         remedy = "Add a batch axis: x[None]" if array.shape == entry.shape else "Give samples of that shape"
         raise InputError(where, f"got {array.dtype.name} {list(array.shape)}, expected {expected}", remedy)
@@ -70,4 +72,6 @@ def _as_array(value: Any, where: str, expected: str) -> Array:
     try:
         return np.from_dlpack(value)
     except (BufferError, RuntimeError, TypeError, ValueError) as error:
-        raise InputError(where, f"DLPack refuses: {error}", "Give an array on the host, detached from any graph") from error
+        raise InputError(
+            where, f"DLPack refuses: {error}", "Give an array on the host, detached from any graph"
+        ) from error

@@ -3,10 +3,11 @@
 import numpy as np
 import onnx
 import pytest
+from onnx import TensorProto, helper, numpy_helper
+
 from eengines.backends import BACKENDS, load_backend
 from eengines.errors import EngineError, UserError
 from eengines.tensors import TensorSpec, allocate
-from onnx import TensorProto, helper, numpy_helper
 
 TOLERANCE = 1e-5
 WEIGHT = np.random.default_rng(0).standard_normal((3, 1, 3, 3)).astype(np.float32)

@@ -3,10 +3,11 @@
 from itertools import product
 
 import pytest
-from eengines.errors import BundleError
-from eerun.costs import CostTable, cheapest_covers
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eengines.errors import BundleError
+from eerun.costs import CostTable, cheapest_covers
 
 
 def table(**changes) -> CostTable:

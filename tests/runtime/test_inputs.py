@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import torch
+
 from eengines.errors import InputError
 from eerun.bundle import InputEntry
 from eerun.inputs import check_inputs

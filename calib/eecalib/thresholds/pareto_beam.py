@@ -87,7 +87,7 @@ def beam_thresholds(problem: Problem) -> Found:
 
 def _branch(problem: Problem, states: Sequence[_State], exit_: int) -> _Children:
     """Return the children of all states at one exit."""
-    later = problem.correct[:, exit_ + 1 :].any(axis=1)
+    later: NDArray[np.bool_] = np.asarray(problem.correct[:, exit_ + 1 :].any(axis=1))
     branches = [_branch_one(problem, state, parent, exit_, later) for parent, state in enumerate(states)]
     return _Children(
         **{name: np.concatenate([getattr(b, name) for b in branches]) for name in _Children.__annotations__}
@@ -116,12 +116,13 @@ def _branch_one(problem: Problem, state: _State, parent: int, exit_: int, later:
 def _ordered(problem: Problem, state: _State, exit_: int) -> NDArray[np.int64]:
     """Return the samples left in a state, from the highest score at an exit to the lowest."""
     order = problem.order[exit_]
-    return order[state.alive[order]]
+    return np.asarray(order[state.alive[order]], np.int64)
 
 
 def _leading(flags: NDArray[np.bool_], cut: NDArray[np.int64]) -> NDArray[np.int64]:
     """Return how many of the first `cut` flags are set, for each cut."""
-    return np.concatenate([[0], np.cumsum(flags)])[cut]
+    counts = np.concatenate([[0], np.cumsum(flags)])
+    return np.asarray(counts[cut], np.int64)
 
 
 def _thin(children: _Children, rows: NDArray[np.int64], required: int) -> NDArray[np.int64]:
@@ -142,8 +143,8 @@ def _spread(children: _Children, rows: NDArray[np.int64], places: int) -> NDArra
     if len(rows) <= places:
         return rows
     ms = children.full_ms[rows]
-    steps = (ms - ms.min()) * ((places - 1) / max(float(np.ptp(ms)), np.finfo(np.float64).tiny))
-    interval = np.minimum(steps.astype(np.int64), places - 2)
+    position = (ms - ms.min()) / max(float(np.ptp(ms)), np.finfo(np.float64).tiny)
+    interval = np.minimum((position * (places - 1)).astype(np.int64), places - 2)
     blended = children.blended[rows]
     ranked = np.lexsort((-ms, blended, interval))
     best = ranked[np.flatnonzero(np.diff(interval[ranked], append=places))]

@@ -72,7 +72,7 @@ class Problem:
 
     @cached_property
     def tail_ms(self) -> NDArray[np.float64]:
-        """`[exits, samples + 1] float64`: entry `[k, j]` is the cost of all segments after `k` if `j` samples run them."""
+        """`[exits, samples + 1] float64`: cost of all segments after `k` if `j` samples run each, at `[k, j]`."""
         after = np.cumsum(self.cost.segment_ms[::-1], axis=0)[::-1] - self.cost.segment_ms
         after[-1] = 0.0
         return after

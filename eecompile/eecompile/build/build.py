@@ -1,25 +1,24 @@
 """The build, stage by stage: prepare, check, measure, tune, write."""
 
-import platform
 from collections.abc import Sequence
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from time import perf_counter
 
 import onnx_ir as ir
 
 from eecompile.build.check_chain import check_chain
+from eecompile.build.make_report import make_report
 from eecompile.build.prepare import Prepared, prepare
-from eecompile.build.report import BuildReport, SegmentReport
+from eecompile.build.report import BuildReport
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
-from eecompile.build.tune import Tuned, tune
+from eecompile.build.tune import tune
+from eecompile.build.write import Graphs, write_bundle
 from eengines.backends import load_backend
 from eengines.engine import Backend
 from eengines.errors import BuildError
-from eerun.bundle import SCHEMA, BundleWriter, Manifest, PolicyFile, SegmentEntry, SplitEntry
+from eerun.bundle import BundleWriter
 from eerun.costs import CostTable
-from eerun.data import digest
 from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
 from eerun.measure_costs import measure_costs
 from eerun.model import threads_or_default
@@ -28,7 +27,6 @@ __all__ = ["build"]
 
 PRECISION = "float32"
 MAX_GRAPH_BYTES = 2**31 - 2**20
-RECORDED_VERSIONS = ("eecompile", "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
 
 
 def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
@@ -60,11 +58,13 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
             executor = _executor(prepared, graphs, backend, costs, settings)
             error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
         tuned = tune(prepared, executor, costs, settings, stages)
-        report = _report(model, target, prepared, costs, tuned, settings, error, perf_counter() - started)
+        report = make_report(
+            prepared, costs, tuned, settings, names=(model.name, target.name), chain_error=error, started=started
+        )
         for warning in report.warnings:
             stages.warn(warning)
         with stages.stage("write the bundle"):
-            _write(writer, prepared, graphs, whole, costs, tuned, report, settings)
+            write_bundle(writer, prepared, Graphs(segments=tuple(graphs), whole=whole), costs, report)
     return report
 
 
@@ -116,135 +116,3 @@ def _executor(
 ) -> ChainExecutor:
     loaded = load_chain(_chain(prepared, graphs), backend, threads=threads_or_default(settings.threads))
     return ChainExecutor(loaded, costs)
-
-
-def _report(
-    model: Path,
-    target: Path,
-    prepared: Prepared,
-    costs: CostTable,
-    tuned: Tuned,
-    settings: BuildSettings,
-    chain_error: float,
-    seconds: float,
-) -> BuildReport:
-    plans = prepared.split.plan.segments
-    thresholds = (*tuned.thresholds, None)
-    return BuildReport(
-        model=model.name,
-        bundle=target.name,
-        policy=settings.policy,
-        max_drop=settings.max_drop if settings.thresholds is None else None,
-        drop_measure="agreement" if settings.agreement else "accuracy",
-        segments=tuple(
-            SegmentReport(
-                exit=name,
-                nodes=len(segment.model.graph),
-                macs=segment.macs,
-                parameters=segment.parameters,
-                boundary_bytes=plan.crossing_bytes,
-                boundary=plan.crossing,
-                threshold=threshold,
-            )
-            for name, segment, plan, threshold in zip(
-                prepared.ingested.exits, prepared.split.segments, plans, thresholds, strict=True
-            )
-        ),
-        whole_macs=prepared.split.whole_macs,
-        costs=costs,
-        batch=costs.max_batch,
-        whole_ms=costs.whole_ms[-1],
-        tune=tuned.tune,
-        test=tuned.test,
-        reference_error=prepared.reference_error,
-        chain_error=chain_error,
-        warnings=_warnings(tuned, costs, settings),
-        seconds=seconds,
-    )
-
-
-def _warnings(tuned: Tuned, costs: CostTable, settings: BuildSettings) -> tuple[str, ...]:
-    """What a user should know before using the bundle."""
-    found = []
-    test = tuned.test
-    if test is None:
-        return ("no data: thresholds are as given, nothing is known about accuracy",)
-    if test.expected_ms >= costs.whole_ms[-1]:
-        found.append(
-            f"exits do not pay here: expected {test.expected_ms:.2f} ms a batch of {costs.max_batch}, "
-            f"the whole network takes {costs.whole_ms[-1]:.2f} ms"
-        )
-    final = 1.0 if settings.agreement else test.accuracy_final
-    reached = test.agreement if settings.agreement else test.accuracy
-    if settings.thresholds is None and final and reached is not None and reached < final * (1 - settings.max_drop):
-        found.append(
-            f"on test the drop is {1 - reached / final:.2%}, more than the {settings.max_drop:.2%} asked for: "
-            f"thresholds fitted to {tuned.tune.samples if tuned.tune else 0} tune samples do not promise a drop on others"
-        )
-    return tuple(found)
-
-
-def _write(
-    writer: BundleWriter,
-    prepared: Prepared,
-    graphs: Sequence[bytes],
-    whole: bytes,
-    costs: CostTable,
-    tuned: Tuned,
-    report: BuildReport,
-    settings: BuildSettings,
-) -> None:
-    """Write every file, the manifest last."""
-    ingested, entries = prepared.ingested, []
-    for index, (graph, segment, part) in enumerate(zip(graphs, prepared.split.segments, report.segments, strict=True)):
-        file = f"segments/{index}.onnx"
-        writer.add(file, graph)
-        entries.append(
-            SegmentEntry(
-                file=file,
-                logits=segment.logits,
-                score=segment.score,
-                nodes=part.nodes,
-                macs=part.macs,
-                parameters=part.parameters,
-                boundary_bytes=part.boundary_bytes,
-            )
-        )
-    writer.add("segments/whole.onnx", whole)
-    writer.add_json("policy/policy.json", PolicyFile(policy=settings.policy, thresholds=tuned.thresholds))
-    costs_file = f"costs/{costs.engine}-{costs.precision}.json"
-    writer.add_json(costs_file, costs)
-    writer.add_json("report/summary.json", report)
-    writer.finish(
-        Manifest(
-            schema=SCHEMA,
-            producer=_producer(),
-            source=report.model,
-            source_sha256=ingested.source_sha256,
-            task=ingested.task,
-            classes=ingested.classes,
-            inputs=prepared.inputs,
-            exits=ingested.exits,
-            segments=tuple(entries),
-            whole="segments/whole.onnx",
-            whole_output=entries[-1].logits,
-            whole_macs=prepared.split.whole_macs,
-            precision=PRECISION,
-            policy="policy/policy.json",
-            costs=costs_file,
-            report="report/summary.json",
-            splits={n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"},
-            split_seed=settings.seed,
-        )
-    )
-
-
-def _producer() -> dict[str, str]:
-    """Versions of everything that had a hand in the bundle."""
-    versions = {"python": platform.python_version()}
-    for name in RECORDED_VERSIONS:
-        try:
-            versions[name] = version(name)
-        except PackageNotFoundError:
-            continue
-    return versions

@@ -9,6 +9,7 @@ import onnx_ir as ir
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.ingest import Ingested, IngestSettings, check_against_torch, ingest
+from eecompile.network_values import network_values
 from eecompile.passes import prepend_input_conversion
 from eecompile.split import Split, split_model
 from eengines.errors import DataError, UserError
@@ -35,6 +36,7 @@ class Prepared:
         split: its segments.
         inputs: raw inputs as the bundle declares them.
         splits: the data by split; empty without data.
+        split_seed: seed of the function that made them.
         samples: raw samples for checks and measurements, `[16 or more, ...]` by input name.
         reference_error: see `BuildReport`.
     """
@@ -44,6 +46,7 @@ class Prepared:
     split: Split
     inputs: tuple[InputEntry, ...]
     splits: Mapping[str, Samples]
+    split_seed: int
     samples: Mapping[str, Array]
     reference_error: float | None
 
@@ -73,6 +76,7 @@ def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
         split=split,
         inputs=inputs,
         splits=splits,
+        split_seed=settings.seed,
         samples=samples,
         reference_error=error,
     )
@@ -117,9 +121,7 @@ def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float 
     """Compare the exported graph with torch on network inputs."""
     if ingested.reference is None:
         return None
-    network = {
-        info.name: info.to_network(samples[info.name][:CHECK_SAMPLES]) for info in ingested.inputs
-    }
+    network = {info.name: network_values(info, samples[info.name][:CHECK_SAMPLES]) for info in ingested.inputs}
     return check_against_torch(ingested.model, ingested.reference, network)
 
 

@@ -65,7 +65,9 @@ class BuildSettings:
             raise UserError("--max-batch", f"got {self.max_batch}, expected at least 1", "Give a positive number")
         if self.measure_seconds < 0:
             raise UserError("--measure-seconds", f"got {self.measure_seconds}", "Give 0 or more seconds")
-        if self.buckets is not None and (not self.buckets or min(self.buckets) < 1 or max(self.buckets) != self.max_batch):
+        if self.buckets is not None and (
+            not self.buckets or min(self.buckets) < 1 or max(self.buckets) != self.max_batch
+        ):
             raise UserError(
                 "--buckets",
                 f"got {self.buckets}, expected positive numbers up to the largest batch {self.max_batch}",

@@ -80,9 +80,7 @@ def _by_hand(settings: BuildSettings, exits: int) -> tuple[float | None, ...] | 
     return tuple(None if isnan(value) else value for value in settings.thresholds)
 
 
-def _search(
-    table: ExitTable, costs: CostTable, settings: BuildSettings, stages: Stages
-) -> tuple[float | None, ...]:
+def _search(table: ExitTable, costs: CostTable, settings: BuildSettings, stages: Stages) -> tuple[float | None, ...]:
     """Search on the whole tune split, for a drop that leaves room for what the search overfits."""
     batch = costs.max_batch
     extra = max(

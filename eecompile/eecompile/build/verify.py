@@ -88,9 +88,7 @@ def _whole(bundle: Bundle, chain: Chain, inputs: dict[str, Array], engine: str) 
     """Logits `[samples, classes]` of the whole network."""
     manifest, costs = bundle.manifest, bundle.costs()
     graph = ChainSegment(graph=bundle.read(manifest.whole), logits=manifest.whole_output, score=manifest.whole_output)
-    loaded = load_chain(
-        Chain(inputs=chain.inputs, segments=(graph,)), load_backend(engine), threads=default_threads()
-    )
+    loaded = load_chain(Chain(inputs=chain.inputs, segments=(graph,)), load_backend(engine), threads=default_threads())
     executor = ChainExecutor(loaded, costs.of_whole())
     return np.concatenate([executor.record(part)[0][:, -1] for part in _batches(inputs, executor.max_batch)])
 

@@ -81,9 +81,7 @@ def build_command(
         str | None,
         typer.Option(help="Batch sizes to prepare; default: powers of two to --max-batch.", rich_help_panel=ENGINE),
     ] = None,
-    engine: Annotated[
-        str, typer.Option(help="auto, onnxruntime or reference.", rich_help_panel=ENGINE)
-    ] = "auto",
+    engine: Annotated[str, typer.Option(help="auto, onnxruntime or reference.", rich_help_panel=ENGINE)] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; default: one a core.", rich_help_panel=ENGINE)
     ] = None,

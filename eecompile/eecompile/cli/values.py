@@ -32,4 +32,6 @@ def parse_list(flag: str, text: str | None, kind: Callable[[str], T]) -> tuple[T
     try:
         return tuple(kind(part.strip()) for part in text.split(","))
     except ValueError:
-        raise UserError(flag, f"got {text!r}, expected values separated by commas", "Give for example 0.9,0.8") from None
+        raise UserError(
+            flag, f"got {text!r}, expected values separated by commas", "Give for example 0.9,0.8"
+        ) from None

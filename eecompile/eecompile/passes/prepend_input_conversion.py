@@ -74,7 +74,11 @@ def _per_channel(value: Array, rank: int, dtype: ir.DataType) -> Array:
 
 
 def _insert(
-    graph: ir.Graph, raw: ir.Value, network: ir.Value, steps: Sequence[tuple[str, Array | None, dict[str, Any]]], name: str
+    graph: ir.Graph,
+    raw: ir.Value,
+    network: ir.Value,
+    steps: Sequence[tuple[str, Array | None, dict[str, Any]]],
+    name: str,
 ) -> None:
     """Chain the operators from `raw`, and let their result take the place of `network`."""
     value, nodes = raw, []

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from eecompile.checkpoint import build_module, load_checkpoint
 from eecompile.input_info import InputInfo
+from eecompile.network_values import network_values
 from eengines.tensors import Array
 from eerun.policies import ExitPolicy, policy_by_name
 
@@ -129,4 +130,4 @@ def _tensor(info: InputInfo, raw: Array) -> Any:
     """What the network sees of a raw sample, as a tensor."""
     import torch
 
-    return torch.from_numpy(info.to_network(raw))
+    return torch.from_numpy(network_values(info, raw))

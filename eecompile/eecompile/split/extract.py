@@ -95,7 +95,8 @@ def _replace_shape(graph: ir.Graph, node: ir.Node, fact: ValueFacts, axes: range
     nodes, parts = [batch], []
     for axis in axes:
         size = ir.Value(
-            name=f"{prefix}/size_{axis}", const_value=ir.tensor(np.array([fact.shape[axis]]), name=f"{prefix}/size_{axis}")
+            name=f"{prefix}/size_{axis}",
+            const_value=ir.tensor(np.array([fact.shape[axis]]), name=f"{prefix}/size_{axis}"),
         )
         graph.register_initializer(size)
         if axis in fact.batch_axes:

@@ -41,7 +41,7 @@ def _weight(node: ir.Node) -> ir.Value | None:
 def _inner(node: ir.Node, facts: Mapping[str, ValueFacts]) -> int:
     """The length that a matrix product sums over."""
     shape = _shape(node.inputs[0], facts)
-    transposed = node.op_type == "Gemm" and node.attributes.get_int("transA", 0)
+    transposed = node.op_type == "Gemm" and node.attributes.get_int("transA", 0) == 1
     return shape[0] if transposed else shape[-1]
 
 
@@ -50,5 +50,5 @@ def _shape(value: ir.Value | None, facts: Mapping[str, ValueFacts]) -> tuple[int
     if value is None:
         return ()
     if value.const_value is not None:
-        return tuple(int(d) for d in value.const_value.shape)
+        return tuple(value.const_value.shape.numpy())
     return facts[value.name or ""].shape

@@ -169,7 +169,8 @@ def _check_bounded(graph: Any, exit_name: str) -> None:
 
 def _reachable(residual: Any) -> set[Hashable]:
     """Nodes that the source still reaches: the smallest source side of all minimum cuts."""
-    reached, waiting = {SOURCE}, [SOURCE]
+    reached: set[Hashable] = {SOURCE}
+    waiting: list[Hashable] = [SOURCE]
     while waiting:
         node = waiting.pop()
         for successor, edge in residual[node].items():
@@ -177,4 +178,3 @@ def _reachable(residual: Any) -> set[Hashable]:
                 reached.add(successor)
                 waiting.append(successor)
     return reached
-

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
 
 import onnx_ir as ir
 
@@ -87,7 +86,9 @@ def data_flow(model: ir.Model, facts: Mapping[str, ValueFacts]) -> DataFlow:
     operations = [
         Operation(
             name=node.name or "",
-            inputs=_distinct(v.name for v in node.inputs if v is not None and v.const_value is None and v.name not in hidden),
+            inputs=_distinct(
+                v.name for v in node.inputs if v is not None and v.const_value is None and v.name not in hidden
+            ),
             outputs=tuple(v.name or "" for v in node.outputs if v.name in facts),
             heavy=node.op_type in HEAVY_OPS,
         )
@@ -113,10 +114,8 @@ def _segment(
     entry, last = plan.segments[index], index == len(plan.segments) - 1
     operations = set(entry.operations)
     made = {v.name for node in model.graph if node.name in operations for v in node.outputs}
-    read = {
-        v.name for node in model.graph if node.name in operations for v in node.inputs if v is not None
-    } - made
-    given = [v.name for v in model.graph.inputs] if index == 0 else list(plan.segments[index - 1].crossing)
+    read = {v.name for node in model.graph if node.name in operations for v in node.inputs if v is not None} - made
+    given = [v.name or "" for v in model.graph.inputs] if index == 0 else list(plan.segments[index - 1].crossing)
     logits = model.graph.outputs[index].name or ""
     segment = extract_model(
         model,
@@ -147,7 +146,7 @@ def _macs(model: ir.Model, facts: Mapping[str, ValueFacts]) -> int:
 def _parameters(model: ir.Model) -> int:
     """Number of floating-point weights with more than one element."""
     tensors = [v.const_value for v in model.graph.initializers.values() if v.const_value is not None]
-    return sum(prod(int(d) for d in t.shape) for t in tensors if t.dtype.is_floating_point() and t.size > 1)
+    return sum(int(t.size) for t in tensors if t.dtype.is_floating_point() and t.size > 1)
 
 
 def _refuse_control_flow(model: ir.Model) -> None:
@@ -164,7 +163,9 @@ def _check_batch(model: ir.Model, facts: Mapping[str, ValueFacts], exits: Sequen
     """Inputs and exits must have the batch in axis 0, and nothing made from data may lose it."""
     for value in model.graph.inputs:
         if not facts[value.name or ""].is_per_sample:
-            raise SplitError(f"input {value.name!r}", "its axis 0 is not the batch", "Export it with the batch in front")
+            raise SplitError(
+                f"input {value.name!r}", "its axis 0 is not the batch", "Export it with the batch in front"
+            )
     for name, value in zip(exits, model.graph.outputs, strict=True):
         fact = facts.get(value.name or "")
         if fact is not None and not fact.is_per_sample:
@@ -176,7 +177,7 @@ def _check_batch(model: ir.Model, facts: Mapping[str, ValueFacts], exits: Sequen
             )
     sizes = size_operations(model, facts)
     for node in model.graph:
-        lost = [v.name for v in node.outputs if v.name in facts and not facts[v.name].batch_axes]
+        lost = [v.name for v in node.outputs if v.name and v.name in facts and not facts[v.name].batch_axes]
         if lost and node.name not in sizes:
             raise SplitError(
                 f"node {node.name!r} ({node.op_type})",

@@ -1,8 +1,9 @@
 """Measure every value of a graph: shape, dtype, where the batch axis is, and whether samples stay apart.
 
 Shapes that a graph declares may be missing or wrong; a run tells. The graph runs in ONNX Runtime with every value as an
-output, on batches of 2 and 3 samples (what grows from 2 to 3 follows the batch), and on the 3 samples in another order
-(a value in which samples do not influence each other comes out in that order too).
+output, on batches of 2 and 3 samples (what grows from 2 to 3 follows the batch), and on the 3 samples in another order.
+A value in which samples do not influence each other comes out in that order too, and its first two rows are the same with
+and without the third sample.
 """
 
 from collections.abc import Mapping
@@ -47,6 +48,15 @@ class ValueFacts:
         return int(np.prod(self.shape, dtype=np.int64)) * np.dtype(self.dtype).itemsize
 
 
+@dataclass(frozen=True, kw_only=True)
+class Seen:
+    """Every value of three runs: on samples 0 and 1, on samples 0, 1 and 2, and on samples 2, 0 and 1."""
+
+    two: Mapping[str, Array]
+    three: Mapping[str, Array]
+    reordered: Mapping[str, Array]
+
+
 def measure_values(model: ir.Model, samples: Mapping[str, Array]) -> dict[str, ValueFacts]:
     """Return the facts of every value but initialisers.
 
@@ -60,7 +70,8 @@ def measure_values(model: ir.Model, samples: Mapping[str, Array]) -> dict[str, V
     two = _run(model, {name: array[:2] for name, array in samples.items()}, 2)
     three = _run(model, samples, 3)
     facts = {name: _facts(name, two[name], three[name]) for name in three}
-    _check_apart(model, facts, three, _run(model, {name: array[ORDER] for name, array in samples.items()}, 3))
+    reordered = _run(model, {name: array[ORDER] for name, array in samples.items()}, 3)
+    _check_apart(model, facts, Seen(two=two, three=three, reordered=reordered))
     return facts
 
 
@@ -95,29 +106,34 @@ def _facts(name: str, two: Array, three: Array) -> ValueFacts:
     return ValueFacts(dtype=three.dtype.name, shape=tuple(shape), batch_axes=tuple(axes))
 
 
-def _check_apart(
-    model: ir.Model, facts: Mapping[str, ValueFacts], given: Mapping[str, Array], reordered: Mapping[str, Array]
-) -> None:
+def _check_apart(model: ir.Model, facts: Mapping[str, ValueFacts], seen: Seen) -> None:
     """Refuse the first node whose output mixes samples."""
     for node in model.graph:
         for value in node.outputs:
             name = value.name or ""
-            fact = facts.get(name)
-            if fact is None:
+            if name not in facts:
                 continue
             where = f"node {node.name!r} ({node.op_type}), value {name!r}"
-            if len(fact.batch_axes) > 1:
-                raise SplitError(where, f"axes {fact.batch_axes} all grow with the batch", "Do not combine samples")
-            axis = fact.batch_axes[0] if fact.batch_axes else None
-            if axis is not None and fact.shape[axis] != 1:
-                continue  # the batch is folded into another axis here; what comes out of it is checked further down
-            expected = given[name] if axis is None else given[name].take(ORDER, axis=axis)
-            if not _same(expected, reordered[name]):
+            axes = facts[name].batch_axes
+            if len(axes) > 1:
+                raise SplitError(where, f"axes {list(axes)} all grow with the batch", "Do not combine samples")
+            if not _is_apart(name, facts[name], seen):
                 raise SplitError(
                     where,
                     "its result for a sample depends on the other samples of the batch",
                     "Remove what mixes them: a reduction, softmax, reshape or normalisation over the batch axis",
                 )
+
+
+def _is_apart(name: str, fact: ValueFacts, seen: Seen) -> bool:
+    """Whether a value follows the order of the samples, and does not change when one more is there."""
+    if not fact.batch_axes:
+        return _same(seen.three[name], seen.reordered[name])
+    axis = fact.batch_axes[0]
+    if fact.shape[axis] != 1:
+        return True  # the batch is folded into another axis here; what comes out of it is checked further down
+    follows = _same(seen.three[name].take(ORDER, axis=axis), seen.reordered[name])
+    return follows and _same(seen.two[name], seen.three[name].take([0, 1], axis=axis))
 
 
 def _same(a: Array, b: Array) -> bool:

@@ -27,7 +27,9 @@ def check_binding(specs: Iterable[TensorSpec], arrays: Mapping[str, Array]) -> i
             or (rows is not None and array.shape[0] != rows)
         ):
             got = f"{array.dtype.name} {list(array.shape)}{'' if array.flags.c_contiguous else ', not contiguous'}"
-            raise EngineError(f"tensor {spec.name!r}", f"got {got}, expected {expected}, contiguous", "Bind such an array")
+            raise EngineError(
+                f"tensor {spec.name!r}", f"got {got}, expected {expected}, contiguous", "Bind such an array"
+            )
         rows = array.shape[0]
     if not rows:
         raise EngineError("binding", "got no rows, expected at least 1", "Bind arrays with a batch axis in front")

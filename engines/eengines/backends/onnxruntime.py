@@ -103,7 +103,9 @@ class OnnxRuntimeSession:
         try:
             self._run(self._binding)
         except self._failures as error:
-            raise EngineError("ONNX Runtime", str(error), "Check the input values, or build the bundle again") from error
+            raise EngineError(
+                "ONNX Runtime", str(error), "Check the input values, or build the bundle again"
+            ) from error
 
 
 def session_options(threads: int) -> Any:

@@ -76,7 +76,9 @@ class ReferenceSession:
         try:
             results = self._evaluator.run(None, self._inputs)
         except (ValueError, IndexError, RuntimeError, TypeError) as error:
-            raise EngineError("onnx.reference", str(error), "Check the input values, or build the bundle again") from error
+            raise EngineError(
+                "onnx.reference", str(error), "Check the input values, or build the bundle again"
+            ) from error
         for target, result in zip(self._outputs, results, strict=True):
             np.copyto(target, result, casting="no")
 

@@ -92,7 +92,11 @@ def open_bundle(path: Path) -> Bundle:
     """
     file = path / MANIFEST_NAME
     if not file.is_file():
-        raise BundleError(str(path), f"no {MANIFEST_NAME} in it, so it is not a bundle", "Give the folder that `eecompile build` wrote")
+        raise BundleError(
+            str(path),
+            f"no {MANIFEST_NAME} in it, so it is not a bundle",
+            "Give the folder that `eecompile build` wrote",
+        )
     if file.stat().st_size > MAX_MANIFEST_BYTES:
         raise BundleError(str(file), f"larger than {MAX_MANIFEST_BYTES} bytes", REBUILD)
     content = file.read_bytes()
@@ -114,7 +118,9 @@ def find_bundle(folder: Path) -> Path:
     if len(found) == 1:
         return found[0]
     if not found:
-        raise UserError(str(folder.resolve()), "no bundle (a folder *.ee) in it", "Run `eecompile build MODEL`, or give --bundle")
+        raise UserError(
+            str(folder.resolve()), "no bundle (a folder *.ee) in it", "Run `eecompile build MODEL`, or give --bundle"
+        )
     names = ", ".join(p.name for p in found)
     raise UserError(str(folder.resolve()), f"several bundles in it: {names}", "Choose one with --bundle")
 
@@ -125,7 +131,9 @@ def _check_schema(content: bytes, where: str) -> None:
     known, major = SCHEMA.split("/")[0], SCHEMA.split("/")[1].split(".")[0]
     name, _, version = schema.partition("/")
     if name != known or version.split(".")[0] != major:
-        raise BundleError(where, f"got schema {schema!r}, expected {known}/{major}.x", "Use the eerun that fits, or build again")
+        raise BundleError(
+            where, f"got schema {schema!r}, expected {known}/{major}.x", "Use the eerun that fits, or build again"
+        )
 
 
 def _check_shape(manifest: Manifest, where: str) -> None:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from eengines.tensors import Array, TensorSpec
 
-__all__ = ["ExitPolicy", "F32", "GraphOps", "State"]
+__all__ = ["F32", "ExitPolicy", "GraphOps", "State"]
 
 F32 = NDArray[np.float32]
 State = tuple[Array, ...]
@@ -22,7 +22,7 @@ class GraphOps(Protocol):
     """Appends ONNX nodes to an exit head; values are opaque handles."""
 
     def op(self, op_type: str, *inputs: Any, **attributes: Any) -> Any:
-        """Append one node of the default ONNX domain and return its only output."""
+        """Append one node of the default ONNX domain and return its first output."""
 
     def constant(self, value: Array) -> Any:
         """Add an initialiser and return it."""

@@ -3,15 +3,16 @@
 import numpy as np
 import onnx_ir as ir
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from random_networks import CLASSES, NetworkMaker
+
 from eecompile.session import run_model
 from eecompile.split import split_model
 from eengines.backends import load_backend
 from eerun.costs import CostTable
 from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, load_chain
 from eerun.policies import POLICIES, policy_by_name
-from hypothesis import given, settings
-from hypothesis import strategies as st
-from random_networks import CLASSES, NetworkMaker
 
 TOLERANCE = 1e-5
 BUCKETS = (1, 2, 4, 7)
@@ -19,9 +20,7 @@ BUCKETS = (1, 2, 4, 7)
 
 def executor_of(model: ir.Model, maker: NetworkMaker, exits: int, policy: str, costs_seed: int) -> ChainExecutor:
     """Split a model and load its chain, with arbitrary costs, so that any cover and any compaction may happen."""
-    split = split_model(
-        model, [f"exit {k}" for k in range(exits)], maker.inputs(3, seed=5), policy_by_name(policy)
-    )
+    split = split_model(model, [f"exit {k}" for k in range(exits)], maker.inputs(3, seed=5), policy_by_name(policy))
     chain = load_chain(
         Chain(
             inputs=tuple(i for i in _specs(maker)),
@@ -98,9 +97,9 @@ def test_any_leaving(seed, exits, with_mask, with_shape, policy, data):
                 near = np.abs(scores[:, k] - thresholds[k]) < TOLERANCE
                 leaves = scores[:, k] >= np.float32(thresholds[k])
                 reference_exit[leaves | (near & (answers.exit_index == k))] = k
-                reference_exit[near & (answers.exit_index > k)] = np.maximum(
-                    reference_exit, answers.exit_index
-                )[near & (answers.exit_index > k)]
+                reference_exit[near & (answers.exit_index > k)] = np.maximum(reference_exit, answers.exit_index)[
+                    near & (answers.exit_index > k)
+                ]
         assert np.array_equal(answers.exit_index, reference_exit)
         chosen = logits[np.arange(batch), answers.exit_index]
         assert np.allclose(answers.outputs, chosen, rtol=TOLERANCE, atol=TOLERANCE)

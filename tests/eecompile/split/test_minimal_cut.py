@@ -3,10 +3,11 @@
 from itertools import product
 
 import pytest
-from eecompile.split.plan import DataFlow, Operation, ancestors, crossing_values, plan_split
-from eengines.errors import SplitError
 from hypothesis import given, settings
 from hypothesis import strategies as st
+
+from eecompile.split.plan import DataFlow, Operation, ancestors, crossing_values, plan_split
+from eengines.errors import SplitError
 
 
 @st.composite
@@ -18,9 +19,7 @@ def flows(draw: st.DrawFn) -> DataFlow:
     for index in range(count):
         inputs = tuple(draw(st.lists(st.sampled_from(values), min_size=1, max_size=3, unique=True)))
         outputs = tuple(f"v{index}_{i}" for i in range(draw(st.integers(1, 2))))
-        operations.append(
-            Operation(name=f"n{index}", inputs=inputs, outputs=outputs, heavy=draw(st.booleans()))
-        )
+        operations.append(Operation(name=f"n{index}", inputs=inputs, outputs=outputs, heavy=draw(st.booleans())))
         values.extend(outputs)
     early = draw(st.sampled_from([o.outputs[0] for o in operations]))
     operations.append(Operation(name="last", inputs=(values[-1], "x"), outputs=("final",), heavy=True))

@@ -6,6 +6,7 @@ import shutil
 
 import pytest
 from bundle_maker import write
+
 from eengines.errors import BundleError, UserError
 from eerun.bundle import find_bundle, open_bundle
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from bundle_maker import manifest, write
+
 from eengines.errors import UserError
 from eerun.bundle import BundleWriter, open_bundle
 

@@ -1,9 +1,10 @@
 """Compaction keeps every survivor, moves as few rows as it can, and takes the cheapest number of rows."""
 
 import numpy as np
-from eerun.executor.compaction import choose_rows, move_rows, plan_moves
 from hypothesis import given
 from hypothesis import strategies as st
+
+from eerun.executor.compaction import choose_rows, move_rows, plan_moves
 
 ALIVE = st.lists(st.booleans(), min_size=1, max_size=33).filter(any).map(np.array)
 
@@ -36,9 +37,7 @@ def test_every_survivor_is_in_front_once(alive, data):
 def test_chosen_rows_cost_least(alive, run_ms, move_ms):
     chosen = choose_rows(alive, run_ms, move_ms)
 
-    costs = {
-        rows: run_ms[rows] + move_ms * alive[rows:].sum() for rows in range(int(alive.sum()), len(alive) + 1)
-    }
+    costs = {rows: run_ms[rows] + move_ms * alive[rows:].sum() for rows in range(int(alive.sum()), len(alive) + 1)}
     assert chosen in costs
     assert costs[chosen] <= min(costs.values()) + 1e-9
 

@@ -1,0 +1,73 @@
+"""Measure `T_k(b)` again, between the batches of a bench run, so that it can be compared with them."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from statistics import median
+from time import perf_counter_ns
+
+from eerun.costs import CostTable, Piece
+from eerun.executor import LoadedChain
+
+__all__ = ["CostMeter"]
+
+NS_PER_MS = 1e6
+
+
+class CostMeter:
+    """Runs every (segment, bucket) and (whole network, bucket), one after the other, round after round.
+
+    It uses the sessions and buffers of the contestants themselves, and runs on what their last batch left there.
+
+    Attributes:
+        spent_ns: nanoseconds in runs so far.
+    """
+
+    def __init__(self, chain: LoadedChain, whole: LoadedChain, costs: CostTable, *, batch: int) -> None:
+        """Prepare the buckets that a batch of `batch` samples can need: all up to the first that holds it."""
+        fitting = [index for index, bucket in enumerate(costs.buckets) if bucket >= min(batch, costs.max_batch)]
+        self._costs, self._used = costs, fitting[0] + 1
+        self._segments = len(chain.engines)
+        self._keys: list[tuple[int, int]] = []
+        self._runs: list[Callable[[], None]] = []
+        for bucket in costs.buckets[: self._used]:
+            piece = Piece(offset=0, bucket=bucket)
+            for segment in range(self._segments):
+                self._keys.append((segment, bucket))
+                self._runs.append(chain.session(segment, piece).run)
+            self._keys.append((self._segments, bucket))
+            self._runs.append(whole.session(0, piece).run)
+        self._times: dict[tuple[int, int], list[int]] = {key: [] for key in self._keys}
+        self._done = 0
+        self.spent_ns = 0
+
+    @property
+    def rounds(self) -> int:
+        """How many times everything was measured."""
+        return self._done // len(self._runs)
+
+    def warm_up(self) -> None:
+        """Run everything once, unmeasured."""
+        for run in self._runs:
+            run()
+
+    def catch_up(self, budget_ns: float) -> None:
+        """Measure until `spent_ns` has reached a budget."""
+        while self.spent_ns < budget_ns:
+            index = self._done % len(self._runs)
+            before = perf_counter_ns()
+            self._runs[index]()
+            took = perf_counter_ns() - before
+            self._times[self._keys[index]].append(took)
+            self.spent_ns += took
+            self._done += 1
+
+    def table(self) -> CostTable:
+        """The medians, after one round or more; engine, device and moves are those of the bundle's table."""
+        buckets = self._costs.buckets[: self._used]
+        medians = {key: median(times) / NS_PER_MS for key, times in self._times.items()}
+        return replace(
+            self._costs,
+            buckets=buckets,
+            segment_ms=tuple(tuple(medians[k, b] for b in buckets) for k in range(self._segments)),
+            whole_ms=tuple(medians[self._segments, b] for b in buckets),
+        )

@@ -1,0 +1,57 @@
+"""The machine, the versions and the command behind a result."""
+
+import platform
+import shlex
+import sys
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from eerun.measure_costs import device_name
+from eerun.model import default_threads
+
+__all__ = ["Environment", "environment"]
+
+RECORDED_VERSIONS = ("eecompile", "numpy", "onnxruntime", "torch")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Environment:
+    """Where and when something was measured.
+
+    Attributes:
+        processor: name of the processor.
+        cores: cores that this process may use.
+        system: operating system and its version.
+        python: version of Python.
+        versions: versions of the libraries that are installed.
+        command: the command line.
+        date_utc: start of the record, ISO 8601.
+    """
+
+    processor: str
+    cores: int
+    system: str
+    python: str
+    versions: dict[str, str]
+    command: str
+    date_utc: str
+
+
+def environment() -> Environment:
+    """Describe this process."""
+    versions = {}
+    for name in RECORDED_VERSIONS:
+        try:
+            versions[name] = version(name)
+        except PackageNotFoundError:
+            continue
+    return Environment(
+        processor=device_name(),
+        cores=default_threads(),
+        system=platform.platform(),
+        python=platform.python_version(),
+        versions=versions,
+        command=shlex.join(sys.argv),
+        date_utc=datetime.now(UTC).isoformat(timespec="seconds"),
+    )

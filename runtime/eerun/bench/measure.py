@@ -1,0 +1,204 @@
+"""The interleaved run: contestants take turns on the same batches, in an order that changes from batch to batch."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from time import perf_counter_ns, sleep
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.tensors import Array
+from eerun.bench.batches import batches_of
+from eerun.bench.contestants import Answer, Contestant
+from eerun.bench.cost_meter import CostMeter
+from eerun.bench.rivals import Rival
+from eerun.bench.settings import BenchSettings
+from eerun.executor import Step
+
+__all__ = ["CHAIN", "EXITS_OFF", "WHOLE", "Measured", "RivalCall", "measure", "turn_order"]
+
+CHAIN, WHOLE, EXITS_OFF = "chain", "whole", "exits-off"
+
+METER_SHARE = 0.25
+"""Share of the run that goes into measuring the segments by themselves."""
+
+RIVAL_SHARE = 0.4
+"""Share of the run that a slow rival may take; it answers fewer batches than the others."""
+
+RIVAL_SAMPLES = 4
+"""How many samples of a batch a one-by-one rival answers."""
+
+SETTLE_S = 0.005
+"""Pause before and after a rival with a thread pool of its own: threads of either pool spin for a while when they are
+done, and would take the cores from the other."""
+
+LEAST_ROUNDS = 5
+"""Least number of times that every segment, and a rival, is measured."""
+
+LEAST_WARM_UP = 2
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class RivalCall:
+    """One call of the rival: which batch, what it took, what it said to the first samples of the batch."""
+
+    batch: int
+    time_ns: int
+    samples: NDArray[np.intp]
+    labels: NDArray[np.int64]
+    exit_index: NDArray[np.int32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """Raw results.
+
+    Attributes:
+        times_ns: contestant -> `[batches] int64`.
+        steps: `[batch][part]` what the chain's segments did.
+        labels: contestant -> `[samples] int64` answers of the first pass over all samples.
+        exit_index: `[samples] int32` where the chain let each sample leave in that pass.
+        rival: calls of the further rival.
+        wall_ns: nanoseconds of the run, warm-up not counted.
+    """
+
+    times_ns: Mapping[str, NDArray[np.int64]]
+    steps: Sequence[tuple[tuple[Step, ...], ...]]
+    labels: Mapping[str, NDArray[np.int64]]
+    exit_index: NDArray[np.int32]
+    rival: Sequence[RivalCall]
+    wall_ns: int
+
+
+def turn_order(names: Sequence[T], turn: int) -> list[T]:
+    """Who comes first rotates; after each full rotation the direction turns round, so that neighbours change too."""
+    start = turn % len(names)
+    order = [*names[start:], *names[:start]]
+    return order[::-1] if (turn // len(names)) % 2 else order
+
+
+class _Recorder:
+    """Collects what the contestants say and how long they take."""
+
+    def __init__(self, samples: int, contestants: Mapping[str, Contestant]) -> None:
+        self.samples = samples
+        self.contestants = contestants
+        self.times: dict[str, list[int]] = {name: [] for name in contestants}
+        self.labels = {name: np.empty(samples, np.int64) for name in contestants}
+        self.exit_index = np.empty(samples, np.int32)
+        self.steps: list[tuple[tuple[Step, ...], ...]] = []
+        self.rival: list[RivalCall] = []
+        self.rival_ns = 0
+        self.seen = 0
+
+    def turn(self, name: str, inputs: Mapping[str, Array], index: NDArray[np.intp]) -> None:
+        """Let one contestant answer one batch."""
+        answer_batch = self.contestants[name]
+        before = perf_counter_ns()
+        answer = answer_batch(inputs)
+        self.times[name].append(perf_counter_ns() - before)
+        self._keep(name, answer, index)
+
+    def rival_turn(self, rival: Rival, inputs: Mapping[str, Array], index: NDArray[np.intp], batch: int) -> None:
+        """Let the rival answer the first samples of one batch."""
+        few = {name: array[:RIVAL_SAMPLES] for name, array in inputs.items()}
+        sleep(SETTLE_S)
+        before = perf_counter_ns()
+        labels, exit_index = rival(few)
+        took = perf_counter_ns() - before
+        sleep(SETTLE_S)
+        self.rival_ns += took
+        call = RivalCall(batch=batch, time_ns=took, samples=index[:RIVAL_SAMPLES], labels=labels, exit_index=exit_index)
+        self.rival.append(call)
+
+    def _keep(self, name: str, answer: Answer, index: NDArray[np.intp]) -> None:
+        """Keep the answers that belong to the first pass over the samples."""
+        first = max(0, min(len(index), self.samples - self.seen))
+        self.labels[name][index[:first]] = answer.labels[:first]
+        if name == CHAIN:
+            self.steps.append(answer.steps)
+            if answer.exit_index is not None:
+                self.exit_index[index[:first]] = answer.exit_index[:first]
+
+
+def measure(
+    contestants: Mapping[str, Contestant],
+    rival: Rival | None,
+    meter: CostMeter,
+    inputs: Mapping[str, Array],
+    settings: BenchSettings,
+    progress: Callable[[float], None],
+) -> Measured:
+    """Run all contestants until the time is over and every sample was seen once.
+
+    Args:
+        contestants: `CHAIN`, `WHOLE` and `EXITS_OFF`.
+        rival: a slow rival, or None; it answers the first samples of some batches.
+        meter: measures the segments by themselves in between.
+        inputs: samples `[samples, ...]` by input name.
+        settings: batch, duration, warm-up and seed.
+        progress: called with the share of the run that is over.
+    """
+    samples = len(next(iter(inputs.values())))
+    _warm_up(contestants, rival, meter, inputs, settings)
+    recorder = _Recorder(samples, contestants)
+    names = [*contestants] if rival is None else [*contestants, None]
+    started = perf_counter_ns()
+    for turn, index in enumerate(batches_of(samples, settings.batch_size, seed=settings.seed)):
+        given = {name: array[index] for name, array in inputs.items()}
+        elapsed_ns = perf_counter_ns() - started
+        for name in turn_order(names, turn):
+            if name is not None:
+                recorder.turn(name, given, index)
+            elif rival is not None and recorder.rival_ns <= RIVAL_SHARE * elapsed_ns:
+                recorder.rival_turn(rival, given, index, turn)
+        recorder.seen += len(index)
+        elapsed_ns = perf_counter_ns() - started
+        meter.catch_up(METER_SHARE * elapsed_ns)
+        done = _share_done(recorder, meter, elapsed_ns, settings, with_rival=rival is not None)
+        progress(done)
+        if done >= 1:
+            break
+    return Measured(
+        times_ns={name: np.array(times, np.int64) for name, times in recorder.times.items()},
+        steps=recorder.steps,
+        labels=recorder.labels,
+        exit_index=recorder.exit_index,
+        rival=recorder.rival,
+        wall_ns=perf_counter_ns() - started,
+    )
+
+
+def _share_done(
+    recorder: _Recorder, meter: CostMeter, elapsed_ns: int, settings: BenchSettings, *, with_rival: bool
+) -> float:
+    """How much of the run is over: time, samples, and least rounds, whichever is furthest behind."""
+    shares = [1.0, recorder.seen / recorder.samples, meter.rounds / LEAST_ROUNDS]
+    if settings.duration_s:
+        shares.append(elapsed_ns / (settings.duration_s * 1e9))
+    if with_rival:
+        shares.append(len(recorder.rival) / LEAST_ROUNDS)
+    return min(shares)
+
+
+def _warm_up(
+    contestants: Mapping[str, Contestant],
+    rival: Rival | None,
+    meter: CostMeter,
+    inputs: Mapping[str, Array],
+    settings: BenchSettings,
+) -> None:
+    """Let everyone run on real samples, in other orders than in the run."""
+    started, samples = perf_counter_ns(), len(next(iter(inputs.values())))
+    for turn, index in enumerate(batches_of(samples, settings.batch_size, seed=settings.seed + 1)):
+        given = {name: array[index] for name, array in inputs.items()}
+        for contestant in contestants.values():
+            contestant(given)
+        if rival is not None and not turn:
+            rival({name: array[:RIVAL_SAMPLES] for name, array in given.items()})
+        meter.warm_up()
+        if turn + 1 >= LEAST_WARM_UP and perf_counter_ns() - started >= settings.warm_up_ms * 1e6:
+            return

@@ -1,0 +1,235 @@
+"""What a bench run found out: printed, and written by `--json`."""
+
+from dataclasses import dataclass
+
+from eerun.bench.environment import Environment
+from eerun.bench.settings import BenchSettings
+from eerun.bench.statistics import Estimate, Latency, PairedRatio
+from eerun.costs import CostTable
+
+__all__ = [
+    "BenchResult",
+    "ContestantSummary",
+    "ExitSummary",
+    "Quality",
+    "RivalSummary",
+    "SegmentSummary",
+    "Subject",
+    "Trial",
+]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """What was measured.
+
+    Attributes:
+        bundle: the bundle's folder.
+        model: file name of the model that it was built from.
+        engine: name of the backend.
+        precision: precision of the graphs.
+        threads: threads of the engine.
+        batch: samples a batch.
+        policy: name of the exit policy.
+        macs: multiply-accumulates a sample of each segment.
+        whole_macs: multiply-accumulates a sample of the whole network.
+        data: where the samples come from.
+        data_sha256: digest of the test split.
+        data_of_build: whether that is the test split of the build; None: the build had no data.
+    """
+
+    bundle: str
+    model: str
+    engine: str
+    precision: str
+    threads: int
+    batch: int
+    policy: str
+    macs: tuple[int, ...]
+    whole_macs: int
+    data: str
+    data_sha256: str
+    data_of_build: bool | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContestantSummary:
+    """Speed of one contestant.
+
+    Attributes:
+        batches: calls that were timed.
+        samples: samples in them.
+        total_s: seconds in these calls.
+        samples_per_s: throughput.
+        latency: of one call.
+    """
+
+    batches: int
+    samples: int
+    total_s: float
+    samples_per_s: float
+    latency: Latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quality:
+    """Answers of one pass over the test split; shares are of its samples.
+
+    Attributes:
+        samples: size of the split.
+        accuracy: share that the chain answers as labelled; None without labels.
+        accuracy_whole: the same of the whole network.
+        won: samples that only the chain answers as labelled.
+        lost: samples that only the whole network answers as labelled.
+        agreement: share where chain and whole network say the same.
+        agreement_exits_off: share where the chain with exits off and the whole network say the same.
+    """
+
+    samples: int
+    accuracy: float | None
+    accuracy_whole: float | None
+    won: int | None
+    lost: int | None
+    agreement: float
+    agreement_exits_off: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ExitSummary:
+    """Those who left at one exit. Without leavers all but the share is None.
+
+    Attributes:
+        name: name of the exit.
+        threshold: a sample leaves when its score reaches this; None: nobody leaves here, or it is the last.
+        share: share of the samples that leaves here, in one pass over the test split.
+        percentile_50_ms: latency from the start of the batch until the answers of this exit were there.
+        percentile_90_ms: as above.
+        percentile_99_ms: as above.
+        accuracy: share of the leavers answered as labelled; None without labels.
+        agreement: share of the leavers answered as the whole network does.
+    """
+
+    name: str
+    threshold: float | None
+    share: float
+    percentile_50_ms: float | None
+    percentile_90_ms: float | None
+    percentile_99_ms: float | None
+    accuracy: float | None
+    agreement: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SegmentSummary:
+    """What one segment did, on average over the runs in which anyone reached it; None if nobody ever did.
+
+    Attributes:
+        exit: name of the exit at its end.
+        reached: share of the runs in which anyone reached it.
+        rows_in: rows that it ran on, dead rows among them, without padding.
+        survivors_in: samples that had not left before.
+        survivors_out: samples that went on.
+        run_ms: milliseconds in the engine.
+        boundary_us: microseconds from there to the next segment: decision, answers, compaction.
+    """
+
+    exit: str
+    reached: float
+    rows_in: float | None
+    survivors_in: float | None
+    survivors_out: float | None
+    run_ms: float | None
+    boundary_us: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RivalSummary:
+    """A slow rival on some samples of some batches.
+
+    Attributes:
+        name: the name that `--against` takes.
+        words: what it is.
+        calls: timed calls.
+        samples: samples in them.
+        ms_per_sample: mean milliseconds a sample.
+        ratio: its time a sample by the chain's time a sample, in the same batch.
+        same_label: share of its samples that the chain answers alike.
+        same_exit: share of its samples that leave the chain at the same exit.
+    """
+
+    name: str
+    words: str
+    calls: int
+    samples: int
+    ms_per_sample: float
+    ratio: PairedRatio
+    same_label: float
+    same_exit: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trial:
+    """One of up to ten consecutive parts of the run.
+
+    Attributes:
+        samples: samples that chain and whole network answered.
+        chain_s: seconds of the chain.
+        whole_s: seconds of the whole network.
+        chain_macs_per_sample: multiply-accumulates that a sample needed in the segments it ran through.
+    """
+
+    samples: int
+    chain_s: float
+    whole_s: float
+    chain_macs_per_sample: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchResult:
+    """Everything that a bench run measured.
+
+    Attributes:
+        format: format and version of this record.
+        environment: machine, versions, command and date.
+        settings: what the user chose.
+        subject: what was measured.
+        chain: the chain with exits.
+        whole: the whole network without exit heads, in the same engine.
+        exits_off: the chain when nobody leaves early.
+        speedup: time of the whole network by time of the chain; above 1 the chain is faster.
+        tail_speedup: the same of the 90th percentiles of latency.
+        hard_input: time of the chain with exits off by time of the whole network.
+        oracle: time of the chain by Σ_k T_k(survivors_k).
+        oracle_ms: mean milliseconds of that sum.
+        quality: accuracy and agreement.
+        exits: one for each exit.
+        segments: one for each segment.
+        costs: `T_k(b)` as measured in this run.
+        break_even_share: see `break_even_share`; None: no share is large enough.
+        rival: the rival of `--against`.
+        trials: consecutive parts of the run.
+        wall_s: seconds of the whole run, all contestants together.
+        warnings: what the user should know.
+    """
+
+    format: str
+    environment: Environment
+    settings: BenchSettings
+    subject: Subject
+    chain: ContestantSummary
+    whole: ContestantSummary
+    exits_off: ContestantSummary
+    speedup: PairedRatio
+    tail_speedup: Estimate
+    hard_input: PairedRatio
+    oracle: PairedRatio
+    oracle_ms: float
+    quality: Quality
+    exits: tuple[ExitSummary, ...]
+    segments: tuple[SegmentSummary, ...]
+    costs: CostTable
+    break_even_share: float | None
+    rival: RivalSummary | None
+    trials: tuple[Trial, ...]
+    wall_s: float
+    warnings: tuple[str, ...]

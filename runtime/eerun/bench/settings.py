@@ -1,0 +1,78 @@
+"""Everything that a user can choose for a bench run. The flags of `eerun bench` mirror these fields."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+from pathlib import Path
+
+from eengines.errors import UserError
+
+__all__ = ["OFFLINE_BATCH", "BenchSettings", "Scenario"]
+
+OFFLINE_BATCH = 32
+
+
+class Scenario(StrEnum):
+    """How samples arrive, in the words of MLPerf LoadGen.
+
+    offline: all samples are there at once; what counts is throughput. singlestream: one sample at a time, the next when
+    the last was answered; what counts is the 90th percentile of latency.
+    """
+
+    OFFLINE = "offline"
+    SINGLESTREAM = "singlestream"
+
+
+@dataclass(frozen=True, kw_only=True)
+class BenchSettings:
+    """Settings of one bench run.
+
+    Attributes:
+        bundle: the bundle's folder; None: the only one in the current folder.
+        data: `.npz` file, image folder or `package.module:function`; None: `model.npz` beside `model.ee`.
+        batch: samples a batch; None: 32, or 1 for `singlestream`.
+        scenario: how samples arrive.
+        duration_s: seconds to measure, at least; the run always sees every test sample once.
+        warm_up_ms: milliseconds to run before measuring.
+        engine: name of a backend, or `auto`.
+        threads: threads of the engine; None: as many as cores.
+        against: a further rival from `RIVALS`, or None.
+        model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
+        factory: `package.module:function` that makes the network of a checkpoint, for the rival.
+        seed: seed of the order of samples and of the bootstrap.
+    """
+
+    bundle: Path | None = None
+    data: str | None = None
+    batch: int | None = None
+    scenario: Scenario = Scenario.OFFLINE
+    duration_s: float = 5.0
+    warm_up_ms: float = 200.0
+    engine: str = "auto"
+    threads: int | None = None
+    against: str | None = None
+    model: Path | None = None
+    factory: str | None = None
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise UserError("--batch", f"got {self.batch}, expected at least 1", "Give a positive number of samples")
+        if self.scenario is Scenario.SINGLESTREAM and self.batch not in (None, 1):
+            raise UserError(
+                "--batch", f"got {self.batch}, singlestream has one sample a query", "Leave it out, or use offline"
+            )
+        for flag, value in (("--duration", self.duration_s), ("--warm-up", self.warm_up_ms)):
+            if not 0 <= value < float("inf"):
+                raise UserError(flag, f"got {value}, expected 0 or more", "Give a time that is not negative")
+        if self.seed < 0:
+            raise UserError("--seed", f"got {self.seed}, expected 0 or more", "Give a number that is not negative")
+        if self.against is None and (self.model is not None or self.factory is not None):
+            flag = "--model" if self.model is not None else "--factory"
+            raise UserError(flag, "got it without --against, which alone uses it", "Add --against torch")
+
+    @property
+    def batch_size(self) -> int:
+        """Samples a batch."""
+        if self.batch is not None:
+            return self.batch
+        return 1 if self.scenario is Scenario.SINGLESTREAM else OFFLINE_BATCH

@@ -1,0 +1,140 @@
+"""From raw measurements to what each exit, segment and contestant did."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eerun.bench.measure import CHAIN, EXITS_OFF, WHOLE, Measured
+from eerun.bench.result import ContestantSummary, ExitSummary, Quality, SegmentSummary, Trial
+from eerun.bench.statistics import Latency, percentile
+from eerun.data import Labels
+from eerun.executor import Step
+
+__all__ = [
+    "summarise_contestant",
+    "summarise_exits",
+    "summarise_quality",
+    "summarise_segments",
+    "summarise_trials",
+]
+
+TRIALS = 10
+NS_PER_S, NS_PER_MS, NS_PER_US = 1e9, 1e6, 1e3
+
+Parts = tuple[tuple[Step, ...], ...]
+
+
+def summarise_contestant(times_ns: NDArray[np.int64], batch: int) -> ContestantSummary:
+    """Speed of one contestant from the times `[batches]` of its calls."""
+    total_s = float(times_ns.sum()) / NS_PER_S
+    return ContestantSummary(
+        batches=len(times_ns),
+        samples=len(times_ns) * batch,
+        total_s=total_s,
+        samples_per_s=len(times_ns) * batch / total_s,
+        latency=Latency.of(times_ns),
+    )
+
+
+def summarise_quality(measured: Measured, labels: Labels | None) -> Quality:
+    """Compare the answers of one pass with the labels `[samples]` and the whole network's answers."""
+    chain, whole = measured.labels[CHAIN], measured.labels[WHOLE]
+    right = None if labels is None else (chain == labels)
+    right_whole = None if labels is None else (whole == labels)
+    scored = right is not None and right_whole is not None
+    return Quality(
+        samples=len(chain),
+        accuracy=_mean(right),
+        accuracy_whole=_mean(right_whole),
+        won=int((right & ~right_whole).sum()) if scored else None,
+        lost=int((~right & right_whole).sum()) if scored else None,
+        agreement=float((chain == whole).mean()),
+        agreement_exits_off=float((measured.labels[EXITS_OFF] == whole).mean()),
+    )
+
+
+def summarise_exits(
+    measured: Measured, labels: Labels | None, names: Sequence[str], thresholds: Sequence[float | None]
+) -> tuple[ExitSummary, ...]:
+    """Share, accuracy and agreement from one pass; latencies from all batches."""
+    chain, index = measured.labels[CHAIN], measured.exit_index
+    agrees = chain == measured.labels[WHOLE]
+    summaries = []
+    for exit_, (name, threshold) in enumerate(zip(names, (*thresholds, None), strict=True)):
+        here = index == exit_
+        times = _answered_ms(measured.steps, exit_)
+        summaries.append(
+            ExitSummary(
+                name=name,
+                threshold=threshold,
+                share=float(here.mean()),
+                percentile_50_ms=percentile(times, 50) if len(times) else None,
+                percentile_90_ms=percentile(times, 90) if len(times) else None,
+                percentile_99_ms=percentile(times, 99) if len(times) else None,
+                accuracy=None if labels is None else _mean((chain == labels)[here]),
+                agreement=_mean(agrees[here]),
+            )
+        )
+    return tuple(summaries)
+
+
+def summarise_segments(steps: Sequence[Parts], names: Sequence[str]) -> tuple[SegmentSummary, ...]:
+    """Mean rows and times of each segment over all parts of all batches."""
+    parts = [part for batch in steps for part in batch]
+    summaries = []
+    for segment, name in enumerate(names):
+        ran = [part[segment] for part in parts if len(part) > segment]
+        rows = np.array([(s.rows, s.entered, s.entered - s.left, s.run_ns, s.boundary_ns) for s in ran], np.float64)
+        means = rows.mean(axis=0).tolist() if ran else [None] * 5
+        summaries.append(
+            SegmentSummary(
+                exit=name,
+                reached=len(ran) / len(parts),
+                rows_in=means[0],
+                survivors_in=means[1],
+                survivors_out=means[2],
+                run_ms=means[3] / NS_PER_MS if ran else None,
+                boundary_us=means[4] / NS_PER_US if ran else None,
+            )
+        )
+    return tuple(summaries)
+
+
+def summarise_trials(measured: Measured, *, batch: int, macs: Sequence[int]) -> tuple[Trial, ...]:
+    """Divide the run into ten consecutive parts, fewer if there are fewer batches."""
+    count = len(measured.steps)
+    done = np.array(
+        [sum(step.entered * macs[step.segment] for part in parts for step in part) for parts in measured.steps],
+        np.float64,
+    )
+    return tuple(
+        Trial(
+            samples=len(rows) * batch,
+            chain_s=float(measured.times_ns[CHAIN][rows].sum()) / NS_PER_S,
+            whole_s=float(measured.times_ns[WHOLE][rows].sum()) / NS_PER_S,
+            chain_macs_per_sample=float(done[rows].sum()) / (len(rows) * batch),
+        )
+        for rows in np.array_split(np.arange(count), min(TRIALS, count))
+    )
+
+
+def _answered_ms(steps: Sequence[Parts], exit_: int) -> NDArray[np.float64]:
+    """Milliseconds from the start of its batch until the answer was there, of every sample that left at an exit.
+
+    Parts of a batch run one after the other, so a part's clock starts where the part before has ended.
+    """
+    times, left = [], []
+    for parts in steps:
+        before = 0
+        for part in parts:
+            if len(part) > exit_:
+                times.append(before + part[exit_].answered_ns)
+                left.append(part[exit_].left)
+            before += part[-1].answered_ns
+    return np.repeat(np.array(times, np.float64) / NS_PER_MS, left)
+
+
+def _mean(values: NDArray[np.bool_] | None) -> float | None:
+    """Share of true values; None for no values."""
+    return None if values is None or not len(values) else float(values.mean())
