@@ -5,6 +5,7 @@ from typing import Annotated
 
 import typer
 
+from eecompile.cli.extra import require_compile_extra
 from eecompile.cli.values import parse_fraction, parse_list, parse_threshold
 
 __all__ = ["build_command"]
@@ -92,6 +93,7 @@ def build_command(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Explain decisions.")] = False,
 ) -> None:
     """Build a bundle from a trained multi-exit network."""
+    require_compile_extra()
     import msgspec
 
     from eecompile.build import BuildSettings, build

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from eecompile.cli.extra import require_compile_extra
+
 __all__ = ["verify_command"]
 
 
@@ -17,6 +19,7 @@ def verify_command(
     samples: Annotated[int, typer.Option(help="How many samples to compare.", min=1)] = 256,
 ) -> None:
     """Check every file's digest, and that the chain with exits off answers like the whole network."""
+    require_compile_extra()
     from eecompile.build.verify import verify
 
     result = verify(bundle, data=data, engine=engine, samples=samples)

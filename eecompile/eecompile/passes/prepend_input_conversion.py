@@ -92,7 +92,7 @@ def _insert(
         node = ir.node(operator, operands, attributes, name=f"{name}/{operator.lower()}")
         value = node.outputs[0]
         value.name = f"{name}/{operator.lower()}_value"
-        value.type = ir.TensorType(network.dtype or ir.DataType.FLOAT)
+        value.type = raw.type if operator == "Transpose" else network.type
         nodes.append(node)
     network.replace_all_uses_with(value)
     first = next(iter(graph))

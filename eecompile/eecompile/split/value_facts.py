@@ -2,8 +2,8 @@
 
 Shapes that a graph declares may be missing or wrong; a run tells. The graph runs in ONNX Runtime with every value as an
 output, on batches of 2 and 3 samples (what grows from 2 to 3 follows the batch), and on the 3 samples in another order.
-A value in which samples do not influence each other comes out in that order too, and its first two rows are the same with
-and without the third sample.
+A value in which samples do not influence each other comes out in that order too, and its first two rows are the same
+with and without the third sample.
 """
 
 from collections.abc import Mapping

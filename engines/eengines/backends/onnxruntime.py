@@ -146,7 +146,7 @@ def _spec(value: Any) -> TensorSpec:
     if dtype is None or not shape or isinstance(shape[0], int) or not all(isinstance(d, int) for d in shape[1:]):
         raise EngineError(
             f"tensor {value.name!r}",
-            f"got {value.type} {shape}, expected a plain tensor with a symbolic batch axis in front and fixed axes behind",
+            f"got {value.type} {shape}, expected a symbolic batch axis in front and fixed axes behind",
             "Build the bundle again",
         )
     return TensorSpec(name=value.name, dtype=dtype, shape=tuple(shape[1:]))

@@ -20,7 +20,7 @@ def oracle_ms(costs: CostTable, steps: Iterable[Step]) -> float:
 
 
 def break_even_share(costs: CostTable, batch: int) -> float | None:
-    """Return the smallest share of samples that must leave at the first exit for the chain to cost as much as the whole.
+    """Return the smallest share of samples that must leave at the first exit for the chain to pay.
 
     Everyone else goes to the end. The number of survivors of a batch is binomial, as it is when the samples of a batch
     are drawn independently; the result is the share where the expected time reaches the whole network's. Time at
@@ -59,4 +59,5 @@ def _binomial(count: int, share: float) -> NDArray[np.float64]:
     """The probabilities of 0 to `count` survivors, `[count + 1]`, for a share strictly between 0 and 1."""
     survivors = np.arange(count + 1)
     choose = np.array([lgamma(count + 1) - lgamma(n + 1) - lgamma(count - n + 1) for n in survivors.tolist()])
-    return np.exp(choose + survivors * np.log(share) + (count - survivors) * np.log1p(-share))
+    logs: NDArray[np.float64] = choose + survivors * np.log(share) + (count - survivors) * np.log1p(-share)
+    return np.exp(logs)

@@ -29,7 +29,7 @@ RIVALS: Mapping[str, RivalEntry] = {
         "eecompile.rivals.torch_eager:make_rival", "eager PyTorch with early exit, one sample at a time"
     ),
 }
-"""Name → `module:function`. The function takes model, factory, thresholds, policy and threads, and returns a `Rival`."""
+"""Name → `module:function`, which takes model, factory, thresholds, policy and threads, and returns a `Rival`."""
 
 EXTRA = "compile"
 EXTRA_MODULES = frozenset({"eecompile", "torch", "onnx", "onnx_ir", "onnxscript", "networkx", "PIL"})

@@ -1,6 +1,7 @@
 """One bench run from settings to result."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,7 +14,9 @@ from eerun.bench.measure import CHAIN, EXITS_OFF, WHOLE, Measured, measure
 from eerun.bench.oracle import break_even_share, oracle_ms
 from eerun.bench.result import BenchResult, Subject
 from eerun.bench.rivals import Rival, load_rival
+from eerun.bench.run_warnings import run_warnings
 from eerun.bench.settings import BenchSettings
+from eerun.bench.split_to_bench import SplitToBench, load_test_split
 from eerun.bench.statistics import paired_ratio, tail_ratio
 from eerun.bench.summarise import (
     summarise_contestant,
@@ -22,8 +25,7 @@ from eerun.bench.summarise import (
     summarise_segments,
     summarise_trials,
 )
-from eerun.bench.test_split import SplitToBench, load_test_split
-from eerun.bench.warnings import warnings_of
+from eerun.bench.summarise_rival import summarise_rival
 from eerun.bundle import Bundle, find_bundle, open_bundle
 from eerun.costs import CostTable
 from eerun.model import threads_or_default
@@ -128,9 +130,9 @@ def _result(
         segments=summarise_segments(measured.steps, names),
         costs=costs,
         break_even_share=break_even_share(costs, batch),
-        rival=_rival_summary(settings, measured, batch),
+        rival=None if settings.against is None else summarise_rival(settings.against, measured, batch=batch, seed=seed),
         trials=summarise_trials(measured, batch=batch, macs=subject.macs),
         wall_s=measured.wall_ns / 1e9,
         warnings=split.warnings,
     )
-    return warnings_of(result, contestants.model.costs)
+    return replace(result, warnings=(*split.warnings, *run_warnings(result, contestants.model.costs)))

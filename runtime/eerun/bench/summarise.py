@@ -1,6 +1,7 @@
 """From raw measurements to what each exit, segment and contestant did."""
 
 from collections.abc import Sequence
+from statistics import fmean
 
 import numpy as np
 from numpy.typing import NDArray
@@ -40,17 +41,27 @@ def summarise_contestant(times_ns: NDArray[np.int64], batch: int) -> ContestantS
 def summarise_quality(measured: Measured, labels: Labels | None) -> Quality:
     """Compare the answers of one pass with the labels `[samples]` and the whole network's answers."""
     chain, whole = measured.labels[CHAIN], measured.labels[WHOLE]
-    right = None if labels is None else (chain == labels)
-    right_whole = None if labels is None else (whole == labels)
-    scored = right is not None and right_whole is not None
+    agreement = float((chain == whole).mean())
+    exits_off = float((measured.labels[EXITS_OFF] == whole).mean())
+    if labels is None:
+        return Quality(
+            samples=len(chain),
+            accuracy=None,
+            accuracy_whole=None,
+            won=None,
+            lost=None,
+            agreement=agreement,
+            agreement_exits_off=exits_off,
+        )
+    right, right_whole = chain == labels, whole == labels
     return Quality(
         samples=len(chain),
-        accuracy=_mean(right),
-        accuracy_whole=_mean(right_whole),
-        won=int((right & ~right_whole).sum()) if scored else None,
-        lost=int((~right & right_whole).sum()) if scored else None,
-        agreement=float((chain == whole).mean()),
-        agreement_exits_off=float((measured.labels[EXITS_OFF] == whole).mean()),
+        accuracy=float(right.mean()),
+        accuracy_whole=float(right_whole.mean()),
+        won=int((right & ~right_whole).sum()),
+        lost=int((~right & right_whole).sum()),
+        agreement=agreement,
+        agreement_exits_off=exits_off,
     )
 
 
@@ -82,23 +93,10 @@ def summarise_exits(
 def summarise_segments(steps: Sequence[Parts], names: Sequence[str]) -> tuple[SegmentSummary, ...]:
     """Mean rows and times of each segment over all parts of all batches."""
     parts = [part for batch in steps for part in batch]
-    summaries = []
-    for segment, name in enumerate(names):
-        ran = [part[segment] for part in parts if len(part) > segment]
-        rows = np.array([(s.rows, s.entered, s.entered - s.left, s.run_ns, s.boundary_ns) for s in ran], np.float64)
-        means = rows.mean(axis=0).tolist() if ran else [None] * 5
-        summaries.append(
-            SegmentSummary(
-                exit=name,
-                reached=len(ran) / len(parts),
-                rows_in=means[0],
-                survivors_in=means[1],
-                survivors_out=means[2],
-                run_ms=means[3] / NS_PER_MS if ran else None,
-                boundary_us=means[4] / NS_PER_US if ran else None,
-            )
-        )
-    return tuple(summaries)
+    return tuple(
+        _summarise_segment(name, [part[segment] for part in parts if len(part) > segment], len(parts))
+        for segment, name in enumerate(names)
+    )
 
 
 def summarise_trials(measured: Measured, *, batch: int, macs: Sequence[int]) -> tuple[Trial, ...]:
@@ -135,6 +133,29 @@ def _answered_ms(steps: Sequence[Parts], exit_: int) -> NDArray[np.float64]:
     return np.repeat(np.array(times, np.float64) / NS_PER_MS, left)
 
 
-def _mean(values: NDArray[np.bool_] | None) -> float | None:
+def _summarise_segment(name: str, ran: Sequence[Step], parts: int) -> SegmentSummary:
+    """Means over the runs of one segment."""
+    if not ran:
+        return SegmentSummary(
+            exit=name,
+            reached=0.0,
+            rows_in=None,
+            survivors_in=None,
+            survivors_out=None,
+            run_ms=None,
+            boundary_us=None,
+        )
+    return SegmentSummary(
+        exit=name,
+        reached=len(ran) / parts,
+        rows_in=fmean(step.rows for step in ran),
+        survivors_in=fmean(step.entered for step in ran),
+        survivors_out=fmean(step.entered - step.left for step in ran),
+        run_ms=fmean(step.run_ns for step in ran) / NS_PER_MS,
+        boundary_us=fmean(step.boundary_ns for step in ran) / NS_PER_US,
+    )
+
+
+def _mean(values: NDArray[np.bool_]) -> float | None:
     """Share of true values; None for no values."""
-    return None if values is None or not len(values) else float(values.mean())
+    return float(values.mean()) if len(values) else None

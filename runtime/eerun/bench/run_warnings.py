@@ -1,0 +1,47 @@
+"""What a user should know before believing a result."""
+
+from eerun.bench.result import BenchResult
+from eerun.costs import CostTable
+from eerun.measure_costs import device_name
+
+__all__ = ["run_warnings"]
+
+UNSTABLE_VARIATION = 0.025
+"""Above this coefficient of variation trtexec, too, calls a run unstable."""
+
+FEW_PAIRS = 20
+
+SAME_ANSWERS = 0.999
+"""With exits off, chain and whole network compute the same; rounding may turn a tie."""
+
+
+def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
+    """Return sentences about a result.
+
+    Args:
+        result: the result.
+        built_with: the bundle's own cost table, by which the executor chooses its batch sizes.
+    """
+    found = []
+    variation = result.whole.latency.variation
+    if variation > UNSTABLE_VARIATION:
+        found.append(
+            f"The whole network's latency varies by {variation:.1%} (coefficient of variation, above "
+            f"{UNSTABLE_VARIATION:.1%}): the machine is not quiet and single latencies are unstable. "
+            "Ratios hold better, since all took turns."
+        )
+    if result.speedup.pairs < FEW_PAIRS:
+        found.append(f"Only {result.speedup.pairs} pairs were measured: intervals are rough. Give a longer --duration.")
+    here = f"{result.subject.engine} on {device_name()}, {result.subject.threads} threads"
+    there = f"{built_with.engine} on {built_with.device}"
+    if here != there:
+        found.append(
+            f"The bundle's costs were measured with {there}; this run uses {here}. "
+            "Build again here, or batches may be cut in a poor way."
+        )
+    if result.quality.agreement_exits_off < SAME_ANSWERS:
+        found.append(
+            f"With exits off the chain agrees with the whole network on {result.quality.agreement_exits_off:.2%} only: "
+            "run `eecompile verify`."
+        )
+    return tuple(found)

@@ -1,0 +1,91 @@
+"""A bench result as text: trtexec's block, then exits, segments and the verdict."""
+
+from eerun.bench.result import BenchResult, ContestantSummary
+from eerun.bench.statistics import Latency
+from eerun.bench.table import aligned, number, share
+from eerun.bench.verdict import verdict
+
+__all__ = ["text_report"]
+
+
+def text_report(result: BenchResult) -> str:
+    """Return the blocks that `eerun bench` prints, without an end of line."""
+    blocks = [_performance(result), _exits(result), _segments(result), _contestants(result)]
+    blocks.append(["=== Verdict ===", *verdict(result)])
+    return "\n\n".join("\n".join(block) for block in blocks)
+
+
+def _performance(result: BenchResult) -> list[str]:
+    """The wording of trtexec's performance summary; a query is a batch."""
+    chain = result.chain
+    return [
+        "=== Performance summary ===",
+        f"Throughput: {chain.batches / chain.total_s:.6g} qps",
+        f"Throughput in samples: {chain.samples_per_s:.6g} samples/s",
+        f"Latency: {_latency(chain.latency)}",
+        f"Total Host Walltime: {chain.total_s:.3f} s",
+        *(f"* {warning}" for warning in result.warnings),
+    ]
+
+
+def _latency(latency: Latency) -> str:
+    return (
+        f"min = {latency.min_ms:.6g} ms, max = {latency.max_ms:.6g} ms, mean = {latency.mean_ms:.6g} ms, "
+        f"median = {latency.median_ms:.6g} ms, percentile(90%) = {latency.percentile_90_ms:.6g} ms, "
+        f"percentile(95%) = {latency.percentile_95_ms:.6g} ms, percentile(99%) = {latency.percentile_99_ms:.6g} ms"
+    )
+
+
+def _exits(result: BenchResult) -> list[str]:
+    rows = [("exit", "threshold", "share", "p50 ms", "p90 ms", "p99 ms", "accuracy", "agreement")]
+    rows += [
+        (
+            exit_.name,
+            number(exit_.threshold, 4),
+            share(exit_.share, 1),
+            number(exit_.percentile_50_ms, 3),
+            number(exit_.percentile_90_ms, 3),
+            number(exit_.percentile_99_ms, 3),
+            share(exit_.accuracy, 2),
+            share(exit_.agreement, 2),
+        )
+        for exit_ in result.exits
+    ]
+    return ["=== Exit summary ===", *aligned(rows)]
+
+
+def _segments(result: BenchResult) -> list[str]:
+    rows = [("segment to", "reached", "batch in", "alive in", "survivors out", "run ms", "boundary us")]
+    rows += [
+        (
+            segment.exit,
+            share(segment.reached, 1),
+            number(segment.rows_in, 1),
+            number(segment.survivors_in, 1),
+            number(segment.survivors_out, 1),
+            number(segment.run_ms, 3),
+            number(segment.boundary_us, 1),
+        )
+        for segment in result.segments
+    ]
+    return ["=== Segment summary ===", *aligned(rows)]
+
+
+def _contestants(result: BenchResult) -> list[str]:
+    rows = [("in turns on the same batches", "median ms", "p90 ms", "samples/s")]
+    rows += [
+        _contestant("chain with exits", result.chain),
+        _contestant("whole network", result.whole),
+        _contestant("chain, exits off", result.exits_off),
+    ]
+    return [f"=== Contestants ({result.wall_s:.1f} s together) ===", *aligned(rows)]
+
+
+def _contestant(name: str, contestant: ContestantSummary) -> tuple[str, str, str, str]:
+    latency = contestant.latency
+    return (
+        name,
+        number(latency.median_ms, 3),
+        number(latency.percentile_90_ms, 3),
+        number(contestant.samples_per_s, 1),
+    )

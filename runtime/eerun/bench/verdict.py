@@ -1,0 +1,127 @@
+"""Whether the exits pay, in plain words."""
+
+from eerun.bench.result import BenchResult
+from eerun.bench.settings import Scenario
+from eerun.bench.statistics import Estimate, PairedRatio
+from eerun.bench.table import share
+
+__all__ = ["pays", "verdict"]
+
+
+def pays(result: BenchResult) -> bool:
+    """Whether the chain is faster than the whole network with the interval's lower end at 1 or above."""
+    return result.speedup.median.low >= 1
+
+
+def verdict(result: BenchResult) -> list[str]:
+    """Return sentences: speed-up, accuracy, hard-input tax, break-even, overhead, rival, and whether exits pay."""
+    lines = _speed(result)
+    lines += [_quality(result), _hard_input(result), _break_even(result), _overhead(result)]
+    if result.rival is not None:
+        rival = result.rival
+        lines.append(
+            f"{rival.ratio.totals.value:.3g}x the speed of {rival.words} "
+            f"({_interval(rival.ratio.totals, 3)}, {rival.samples} samples, {rival.ms_per_sample:.3g} ms each; "
+            f"{share(rival.same_label, 1)} answered alike)"
+        )
+    return [*lines, *_pay(result)]
+
+
+def _speed(result: BenchResult) -> list[str]:
+    """The headline, in the measure of the scenario."""
+    subject, speedup = result.subject, result.speedup
+    setting = f"{subject.engine} {subject.precision}, batch {subject.batch}"
+    spread = (
+        f"half of the pairs lie between {speedup.first_quartile:.2f}x and {speedup.third_quartile:.2f}x; "
+        f"over the total time {speedup.totals.value:.2f}x ({_interval(speedup.totals)})"
+    )
+    if result.settings.scenario is Scenario.SINGLESTREAM:
+        chain, whole = result.chain.latency, result.whole.latency
+        return [
+            f"90th percentile of latency {chain.percentile_90_ms:.3f} ms, the whole network "
+            f"{whole.percentile_90_ms:.3f} ms: {result.tail_speedup.value:.2f}x as fast ({_interval(result.tail_speedup)}), {setting}",
+            f"{speedup.median.value:.2f}x the throughput of the whole network "
+            f"({_interval(speedup.median)}, {_pairs(speedup)}); {spread}",
+        ]
+    return [
+        f"{speedup.median.value:.2f}x the throughput of the whole network "
+        f"({_interval(speedup.median)}, {_pairs(speedup)}), {setting}",
+        f"Spread: {spread}",
+    ]
+
+
+def _quality(result: BenchResult) -> str:
+    quality = result.quality
+    agreement = f"agreement with the whole network {share(quality.agreement, 2)} of {quality.samples} samples"
+    if quality.accuracy is None or quality.accuracy_whole is None:
+        return f"No labels, so no accuracy; {agreement}"
+    points = (quality.accuracy - quality.accuracy_whole) * 100
+    return (
+        f"Accuracy {share(quality.accuracy, 2)}, the whole network {share(quality.accuracy_whole, 2)}: "
+        f"{points:+.2f} points ({quality.won} samples won, {quality.lost} lost); {agreement}"
+    )
+
+
+def _hard_input(result: BenchResult) -> str:
+    tax = result.hard_input.median
+    more = f"{abs(tax.value - 1) * 100:.1f} % {'more' if tax.value >= 1 else 'less'}"
+    low, high = (tax.low - 1) * 100, (tax.high - 1) * 100
+    return (
+        f"Hard-input tax: a batch where nobody leaves early costs {more} than the whole network "
+        f"(95 % interval {low:+.1f} % to {high:+.1f} %)"
+    )
+
+
+def _break_even(result: BenchResult) -> str:
+    first = result.exits[0]
+    if result.break_even_share is None:
+        return f"Break-even: none; the chain would cost more even if all samples left at the first exit ({first.name})"
+    needed = share(result.break_even_share, 1)
+    return (
+        f"Break-even: with {first.name} as the only early exit {needed} of the samples must leave there for the "
+        f"chain to cost as much as the whole network; {share(first.share, 1)} did"
+    )
+
+
+def _overhead(result: BenchResult) -> str:
+    oracle = result.oracle.median
+    return (
+        f"Overhead: {oracle.value:.3f}x the time of the segments by themselves on the same survivors "
+        f"({_interval(oracle, 3)})"
+    )
+
+
+def _pay(result: BenchResult) -> list[str]:
+    """Say that exits do not pay, and why; or that the tail does not gain."""
+    if not pays(result):
+        clear = "" if result.speedup.median.high < 1 else ", at least not for certain (the interval reaches below 1)"
+        return [f"* exits do not pay here{clear}: {_why(result)}"]
+    if result.settings.scenario is Scenario.SINGLESTREAM and result.tail_speedup.low < 1:
+        to_the_end = share(result.exits[-1].share, 1)
+        return [f"* exits pay on average but not at the 90th percentile: {to_the_end} of the samples run to the end"]
+    return []
+
+
+def _why(result: BenchResult) -> str:
+    """Where the time goes: into the segments, or between them."""
+    whole_ms, chain_ms, alone_ms = result.whole.latency.mean_ms, result.chain.latency.mean_ms, result.oracle_ms
+    early = 1 - result.exits[-1].share
+    if alone_ms >= whole_ms:
+        return (
+            f"{share(early, 1)} of the samples leave early, which is too few: for the samples that go on, the segments "
+            f"by themselves take {alone_ms:.3f} ms a batch, the whole network {whole_ms:.3f} ms"
+        )
+    return (
+        f"the segments by themselves take {alone_ms:.3f} ms a batch, less than the whole network's {whole_ms:.3f} ms, "
+        f"but decisions, copies and compaction add {max(chain_ms - alone_ms, 0):.3f} ms"
+    )
+
+
+def _pairs(ratio: PairedRatio) -> str:
+    if ratio.batches_per_pair == 1:
+        return f"{ratio.pairs} paired batches"
+    return f"{ratio.pairs} pairs of {ratio.batches_per_pair} batches"
+
+
+def _interval(estimate: Estimate, digits: int = 2) -> str:
+    return f"95 % interval {estimate.low:.{digits}f}-{estimate.high:.{digits}f}"

@@ -1,0 +1,40 @@
+"""Every setting has its flag, and every flag its help."""
+
+import dataclasses
+
+import typer
+
+from eecompile.build import BuildSettings
+from eecompile.cli.main import app
+
+RENAMED = {"json_file", "verbose", "model"}
+"""Parameters of the command that are not settings: where to print."""
+
+
+def build_parameters():
+    return {p.name: p for p in typer.main.get_command(app).commands["build"].params}
+
+
+def test_every_build_setting_has_a_flag():
+    fields = {field.name for field in dataclasses.fields(BuildSettings)}
+    assert fields == set(build_parameters()) - RENAMED - {"help"}
+
+
+def test_every_flag_has_help():
+    command = typer.main.get_command(app)
+    for name, sub in command.commands.items():
+        assert sub.help, name
+        for parameter in sub.params:
+            assert getattr(parameter, "help", None), f"{name}: {parameter.name}"
+
+
+def test_flags_keep_the_defaults_of_the_settings():
+    settings = BuildSettings()
+    parameters = build_parameters()
+    for field in dataclasses.fields(BuildSettings):
+        default = parameters[field.name].default
+        expected = getattr(settings, field.name)
+        if field.name == "max_drop":
+            assert default == f"{expected:.0%}"
+        else:
+            assert default == expected or (not default and expected in (None, False)), field.name
