@@ -85,7 +85,7 @@ def problem_of(table: ExitTable, costs: StairCosts, *, max_drop: float, agreemen
 
 
 def cheapest_of_all(problem: Problem) -> float:
-    """Return the smallest expected cost of a feasible threshold vector, by trying each; no exits are always feasible."""
+    """Return the smallest expected cost of all feasible threshold vectors, by trying each, and of no exits at all."""
     options: list[list[float | None]] = [[None, *np.unique(column).tolist()] for column in problem.scores.T[:-1]]
     vectors: list[Thresholds] = list(product(*options))
     outcomes = [problem.outcome(vector) for vector in vectors]

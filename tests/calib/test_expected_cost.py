@@ -74,5 +74,5 @@ def test_fractions_that_do_not_fit_are_refused(reached):
 
 @pytest.mark.parametrize("ms", [-1.0, float("nan"), float("inf")])
 def test_impossible_costs_are_refused(ms):
-    with pytest.raises(UserError, match="segment 1: got .* for 1 rows"):
+    with pytest.raises(UserError, match=r"segment 1: got .* for 1 rows"):
         tabulate_expected_cost(StairCosts(group_ms=(1.0, ms), group=1, max_batch=4), batch=4, samples=5)

@@ -4,11 +4,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecalib.replay import leave_at
-from eecalib.thresholds.problem import Found, Problem, Thresholds, cuts, threshold_at
+from eecalib.thresholds.problem import SAME_MS, Found, Problem, Thresholds, cuts, threshold_at
 
 __all__ = ["descend"]
-
-_GAIN = 1e-12  # relative; a smaller gain is the rounding of a sum
 
 
 def descend(problem: Problem, thresholds: Thresholds) -> Found:
@@ -29,7 +27,7 @@ def descend(problem: Problem, thresholds: Thresholds) -> Found:
             found = _best_at(problem, thresholds, exit_)
             candidates += found.candidates
             ms = problem.outcome(found.thresholds).ms
-            if ms < best_ms * (1 - _GAIN):
+            if ms < best_ms * (1 - SAME_MS):
                 thresholds, best_ms, improving = found.thresholds, ms, True
     return Found(thresholds=thresholds, candidates=candidates)
 

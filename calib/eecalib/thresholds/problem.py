@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from eecalib.expected_cost import ExpectedCost
 from eecalib.replay import leave_at
 
-__all__ = ["Found", "Outcome", "Problem", "Thresholds", "required_correct"]
+__all__ = ["SAME_MS", "Found", "Outcome", "Problem", "Thresholds", "cuts", "required_correct", "threshold_at"]
 
 Thresholds = tuple[float | None, ...]
 """One threshold for each exit but the last; None: nobody leaves there."""
+
+SAME_MS = 1e-9
+"""Expected costs that differ by less, relatively, are the same: they are sums that are exact to about this."""
 
 
 @dataclass(frozen=True, kw_only=True)

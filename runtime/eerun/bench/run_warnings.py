@@ -1,6 +1,7 @@
 """What a user should know before believing a result."""
 
 from eerun.bench.result import BenchResult
+from eerun.bench.table import share
 from eerun.costs import CostTable
 from eerun.measure_costs import device_name
 
@@ -26,8 +27,8 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
     variation = result.whole.latency.variation
     if variation > UNSTABLE_VARIATION:
         found.append(
-            f"The whole network's latency varies by {variation:.1%} (coefficient of variation, above "
-            f"{UNSTABLE_VARIATION:.1%}): the machine is not quiet and single latencies are unstable. "
+            f"The whole network's latency varies by {share(variation, 1)} (coefficient of variation, above "
+            f"{share(UNSTABLE_VARIATION, 1)}): the machine is not quiet and single latencies are unstable. "
             "Ratios hold better, since all took turns."
         )
     if result.speedup.pairs < FEW_PAIRS:
@@ -41,7 +42,8 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
         )
     if result.quality.agreement_exits_off < SAME_ANSWERS:
         found.append(
-            f"With exits off the chain agrees with the whole network on {result.quality.agreement_exits_off:.2%} only: "
+            "With exits off the chain agrees with the whole network on only "
+            f"{share(result.quality.agreement_exits_off, 2)} of the samples: "
             "run `eecompile verify`."
         )
     return tuple(found)

@@ -39,7 +39,8 @@ def _speed(result: BenchResult) -> list[str]:
         chain, whole = result.chain.latency, result.whole.latency
         return [
             f"90th percentile of latency {chain.percentile_90_ms:.3f} ms, the whole network "
-            f"{whole.percentile_90_ms:.3f} ms: {result.tail_speedup.value:.2f}x as fast ({_interval(result.tail_speedup)}), {setting}",
+            f"{whole.percentile_90_ms:.3f} ms: {result.tail_speedup.value:.2f}x as fast "
+            f"({_interval(result.tail_speedup)}), {setting}",
             f"{speedup.median.value:.2f}x the throughput of the whole network "
             f"({_interval(speedup.median)}, {_pairs(speedup)}); {spread}",
         ]
@@ -79,7 +80,7 @@ def _break_even(result: BenchResult) -> str:
     needed = share(result.break_even_share, 1)
     return (
         f"Break-even: with {first.name} as the only early exit {needed} of the samples must leave there for the "
-        f"chain to cost as much as the whole network; {share(first.share, 1)} did"
+        f"chain to cost as much as the whole network, boundaries not counted; {share(first.share, 1)} did"
     )
 
 

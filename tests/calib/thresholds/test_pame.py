@@ -10,17 +10,17 @@ from eecalib.thresholds.pame import pame_thresholds
 
 
 def by_hand():
-    """Ten samples, three exits; the final exit is right on all but the last sample.
+    """Ten samples, three exits; the final exit is always right.
 
-    Exit 0, from the highest score: right on 0 to 3, wrong on 4, right on 5, wrong on the rest.
-    Exit 1, from the highest score: right on 6, 7, 9, wrong on 8; the others do not reach it.
+    Exit 0, from the highest score: right on samples 0 to 3, wrong on 4, right on 5, wrong on the rest; 6 and 7 tie.
+    Exit 1, from the highest score: right on 6, 7 and 9, wrong on 8, right on the rest.
     """
-    first = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.6, 0.55, 0.5]
+    first = [0.95, 0.9, 0.85, 0.8, 0.75, 0.7, 0.65, 0.65, 0.55, 0.5]
     second = [0.5, 0.5, 0.5, 0.5, 0.5, 0.5, 0.9, 0.8, 0.6, 0.7]
-    right = np.array([[1, 1, 1, 1, 0, 1, 0, 0, 0, 0], [1] * 6 + [1, 1, 0, 1], [1] * 9 + [0]]).T
+    wrong = np.array([[0, 0, 0, 0, 1, 0, 1, 1, 1, 1], [0, 0, 0, 0, 0, 0, 0, 0, 1, 0], [0] * 10])
     return ExitTable(
         scores=np.array([first, second, [1.0] * 10], np.float32).T,
-        answers=(1 - right).astype(np.int64),
+        answers=wrong.T.astype(np.int64),
         labels=np.zeros(10, np.int64),
     )
 
@@ -29,20 +29,19 @@ COSTS = StairCosts(group_ms=(1.0, 1.0, 1.0), group=1, max_batch=4)
 
 
 def test_the_hand_worked_example():
-    # M = 0.9, target 0.8: 8 of 10. At exit 0 five or six samples may go (8 right), a seventh would leave 7.
-    # The four that move on must get M_2 = (0.8 − 5/6 · 0.6) / 0.4 = 0.75 right: 3 of 4.
-    # At exit 1 all four may go: 3 are right, and so does the smallest ratio r = 0.
-    found = pame_thresholds(problem_of(by_hand(), COSTS, max_drop=0.1))
+    # M = 1, target 0.8. If six samples leave at exit 0, 5/6 of them are right: 5/6 · 0.6 + 1 · 0.4 = 0.9. With the
+    # tied next two it is 5/8 · 0.8 + 0.2 = 0.7, too little. So r = 0.4.
+    # The four that move on must reach M_2 = (0.8 − 5/6 · 0.6) / 0.4 = 0.75. If all leave at exit 1, 3/4 are right.
+    found = pame_thresholds(problem_of(by_hand(), COSTS, max_drop=0.2))
     assert found.thresholds == (float(np.float32(0.7)), float(np.float32(0.6)))
-    # 11 settings at exit 0 and 5 at exit 1, "nobody leaves" included
-    assert found.candidates == 16
+    # nine distinct scores at exit 0, four at exit 1, and "nobody leaves" at both
+    assert found.candidates == 15
 
 
 def test_no_drop_allowed():
-    # 9 of 10 must be right: at exit 0 four may go. Of the six left, five must be right: all but sample 8 qualify,
-    # and sample 9, which the final exit gets wrong, makes up for sample 8.
+    # Four samples may leave at exit 0, all of them right. So M_2 = 1: at exit 1 the three before sample 8 may leave.
     found = pame_thresholds(problem_of(by_hand(), COSTS, max_drop=0.0))
-    assert found.thresholds == (float(np.float32(0.8)), float(np.float32(0.5)))
+    assert found.thresholds == (float(np.float32(0.8)), float(np.float32(0.7)))
 
 
 @given(tiny_tables(exits=(2, 4)), st.sampled_from([0.0, 0.1, 0.25, 0.5]), st.data())

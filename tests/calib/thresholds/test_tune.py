@@ -73,8 +73,10 @@ def test_a_gain_that_cannot_be_had_closes_all_exits(tuner):
 
 def test_a_batch_that_costs_the_same_for_any_count_needs_no_exits():
     table = correlated_exits(200, 3, seed=6)
-    flat = StairCosts(group_ms=(1.0, 0.0, 0.0), group=16, max_batch=16)
-    assert tune_thresholds(table, flat, batch=16, max_drop=0.5, agreement=False).thresholds == (None, None)
+    flat = StairCosts(group_ms=(1.0, 1.0, 1.0), group=64, max_batch=64)
+    assert tune_thresholds(table, flat, batch=64, max_drop=0.01, agreement=False).thresholds == (None, None)
+    free = StairCosts(group_ms=(1.0, 0.0, 0.0), group=1, max_batch=64)
+    assert tune_thresholds(table, free, batch=64, max_drop=0.5, agreement=False).thresholds == (None, None)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,89 @@
+"""Answer all samples of a data set, and keep what was said."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from eengines.errors import DataError, UserError
+from eengines.tensors import Array
+from eerun.cli.output_file import replace_file
+from eerun.data import SPLITS, DataSet, Samples, make_splits
+from eerun.data.data_set import UNSPLIT
+from eerun.model import Model
+
+__all__ = ["answer_samples", "choose_split", "write_answers"]
+
+
+def choose_split(data: DataSet, name: str | None, *, seed: int) -> tuple[str, Samples]:
+    """Return the set of samples to answer, and its name.
+
+    A set that the data name themselves is taken whole and in its order. Any other is cut as the build cuts it.
+
+    Args:
+        data: the data set.
+        name: what `--split` was given; None: all of unsplit data, else `test`.
+        seed: the bundle's `split_seed`.
+
+    Raises:
+        UserError: there is no split of that name.
+        DataError: the split cannot be cut from these data.
+    """
+    chosen = name or (UNSPLIT if UNSPLIT in data.splits else "test")
+    if chosen in data.splits:
+        return chosen, data.splits[chosen]
+    if chosen not in SPLITS:
+        known = ", ".join((*data.splits, *SPLITS))
+        raise UserError("--split", f"got {chosen!r}, known are {known}", "Choose one of these")
+    splits = make_splits(data, seed=seed)
+    if chosen not in splits:
+        raise DataError(data.source, f"has no split {chosen!r}: got {', '.join(splits)}", "Choose one of these")
+    return chosen, splits[chosen]
+
+
+def answer_samples(
+    model: Model, samples: Samples, *, batch: int, exits: bool, progress: Callable[[float], None]
+) -> tuple[dict[str, Array], float]:
+    """Answer samples batch by batch.
+
+    Args:
+        model: a bundle that is ready.
+        samples: raw samples.
+        batch: samples a batch.
+        exits: False runs every sample to the final exit.
+        progress: called with the share that is done.
+
+    Returns:
+        `labels [samples] int64`, `exit_index [samples] int32`, `confidence [samples] float32` and
+        `outputs [samples, classes] float32`, in the order of the samples; and the seconds in the model.
+
+    Raises:
+        UserError: the batch is not positive.
+        InputError: the samples do not fit the bundle's inputs.
+    """
+    if batch < 1:
+        raise UserError("--batch", f"got {batch}, expected at least 1", "Give a positive number of samples")
+    parts, seconds = [], 0.0
+    for start in range(0, len(samples), batch):
+        inputs = {name: array[start : start + batch] for name, array in samples.inputs.items()}
+        before = perf_counter()
+        parts.append(model.infer(inputs, exits=exits))
+        seconds += perf_counter() - before
+        progress(min(1.0, (start + batch) / len(samples)))
+    fields = ("labels", "exit_index", "confidence", "outputs")
+    return {field: np.concatenate([getattr(part, field) for part in parts]) for field in fields}, seconds
+
+
+def write_answers(path: Path, answers: Mapping[str, Array], samples: Samples) -> None:
+    """Write answers, and the labels of the data as `y` where there are any, to a `.npz`.
+
+    Raises:
+        UserError: the file cannot be written.
+    """
+    arrays: dict[str, Any] = dict(answers)
+    if samples.labels is not None:
+        arrays["y"] = samples.labels
+    with replace_file(path, flag="-o") as file:
+        np.savez(file, **arrays)

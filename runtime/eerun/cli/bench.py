@@ -1,0 +1,110 @@
+"""`eerun bench`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from eengines.backends import BACKENDS
+from eerun.bench.settings import Scenario
+
+__all__ = ["bench_command"]
+
+RIVAL, FILES = "A further rival", "Files to write"
+
+
+def bench_command(
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle. Default: the only *.ee in the current folder.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=".npz file, image folder or package.module:function; its test split is used. "
+            "Default: the .npz of the bundle's name beside it."
+        ),
+    ] = None,
+    batch: Annotated[
+        int | None, typer.Option(help="Samples a batch. Default: 32; 1 with --scenario singlestream.")
+    ] = None,
+    scenario: Annotated[
+        Scenario,
+        typer.Option(
+            help="offline: batches, throughput counts. singlestream: one sample at a time, the 90th percentile of "
+            "latency counts (MLPerf LoadGen's words)."
+        ),
+    ] = Scenario.OFFLINE,
+    duration: Annotated[
+        float, typer.Option(metavar="SECONDS", help="Least time to measure, in s; all test samples are seen anyway.")
+    ] = 5.0,
+    warm_up: Annotated[float, typer.Option(metavar="MS", help="Time to run before measuring, in ms.")] = 200.0,
+    engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of the order of samples and of the intervals.")] = 0,
+    against: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RIVAL",
+            help="torch: eager PyTorch that leaves early, one sample at a time (needs the extra 'compile').",
+            rich_help_panel=RIVAL,
+        ),
+    ] = None,
+    model: Annotated[
+        Path | None,
+        typer.Option(
+            help="Model file for the rival. Default: the file that the bundle was built from, beside the bundle.",
+            rich_help_panel=RIVAL,
+        ),
+    ] = None,
+    factory: Annotated[
+        str | None,
+        typer.Option(
+            help="package.module:function that makes the network of a checkpoint, for the rival.", rich_help_panel=RIVAL
+        ),
+    ] = None,
+    json: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write everything that was measured as JSON.", rich_help_panel=FILES),
+    ] = None,
+    csv: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Write ten trials in FoldedCNN's columns; Throughput in samples/s, FLOPs/sec as 2 a multiply-add.",
+            rich_help_panel=FILES,
+        ),
+    ] = None,
+) -> None:
+    """Measure the chain with live exits against the whole network: same engine, same test samples, in turns."""
+    from eerun.bench import BenchSettings, csv_table, json_report, run_bench, text_report
+    from eerun.cli.output_file import check_writable, replace_file
+    from eerun.cli.progress import ProgressBar
+
+    settings = BenchSettings(
+        bundle=bundle,
+        data=data,
+        batch=batch,
+        scenario=scenario,
+        duration_s=duration,
+        warm_up_ms=warm_up,
+        engine=engine,
+        threads=threads,
+        against=against,
+        model=model,
+        factory=factory,
+        seed=seed,
+    )
+    for path, flag in ((json, "--json"), (csv, "--csv")):
+        if path is not None:
+            check_writable(path, flag=flag)
+    with ProgressBar("measure") as bar:
+        result = run_bench(settings, bar.show)
+    typer.echo(text_report(result))
+    if json is not None:
+        with replace_file(json, flag="--json") as file:
+            file.write(json_report(result))
+    if csv is not None:
+        with replace_file(csv, flag="--csv") as file:
+            file.write(csv_table(result).encode())

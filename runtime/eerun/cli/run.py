@@ -1,0 +1,100 @@
+"""`eerun run`."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from eengines.backends import BACKENDS
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+    from eengines.tensors import Array
+    from eerun.data import Samples
+
+__all__ = ["run_command"]
+
+
+def run_command(
+    output: Annotated[
+        Path,
+        typer.Option(
+            "-o",
+            "--output",
+            help=".npz to write: labels int64, exit_index int32, confidence float32, outputs float32, and y if the "
+            "data have labels.",
+        ),
+    ],
+    bundle: Annotated[
+        Path | None, typer.Option(help="Folder of the bundle. Default: the only *.ee in the current folder.")
+    ] = None,
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help=".npz file, image folder or package.module:function. Default: the .npz of the bundle's name beside it."
+        ),
+    ] = None,
+    split: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME",
+            help="Which samples: a set that the data name, or train, calib, tune, certify or test as the build cuts "
+            "them. Default: all of unsplit data, else test.",
+        ),
+    ] = None,
+    batch: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
+    engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    threads: Annotated[
+        int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
+    ] = None,
+    exits: Annotated[
+        bool, typer.Option("--exits/--no-exits", help="Let samples leave early, or run all to the final exit.")
+    ] = True,
+) -> None:
+    """Answer a data set and write labels, exits and confidences to an .npz file."""
+    from eerun.bundle import find_bundle
+    from eerun.cli.answer_data import answer_samples, choose_split, write_answers
+    from eerun.cli.output_file import check_writable
+    from eerun.cli.progress import ProgressBar
+    from eerun.data import load_data
+    from eerun.model import load
+
+    check_writable(output, flag="-o")
+    path = bundle or find_bundle(Path.cwd())
+    model = load(path, engine=engine, threads=threads)
+    names = [entry.name for entry in model.manifest.inputs]
+    source = _source(data, path)
+    name, samples = choose_split(load_data(source, input_names=names), split, seed=model.manifest.split_seed)
+    with ProgressBar(f"answer {len(samples)} samples") as bar:
+        answers, seconds = answer_samples(model, samples, batch=batch, exits=exits, progress=bar.show)
+    write_answers(output, answers, samples)
+    typer.echo(f"{output}: answers to {len(samples)} samples, split {name!r} of {source}")
+    for line in _summary(answers, samples, model.manifest.exits, seconds):
+        typer.echo(line)
+
+
+def _source(data: str | None, bundle: Path) -> str:
+    """Where the data come from."""
+    from eengines.errors import UserError
+    from eerun.data import default_data_path
+
+    if data is not None:
+        return data
+    beside = default_data_path(bundle)
+    if beside is None:
+        npz = bundle.with_suffix(".npz").name
+        raise UserError(str(bundle), f"no data: --data is not given and there is no {npz} beside it", "Give --data")
+    return str(beside)
+
+
+def _summary(answers: "Mapping[str, Array]", samples: "Samples", exits: "Sequence[str]", seconds: float) -> list[str]:
+    """Shares of the exits, accuracy and speed."""
+    from eerun.bench.table import aligned, share
+
+    count = len(samples)
+    left = [int((answers["exit_index"] == index).sum()) for index in range(len(exits))]
+    lines = aligned([(f"left at {name}", share(n / count, 1), str(n)) for name, n in zip(exits, left, strict=True)])
+    if samples.labels is not None:
+        lines.append(f"accuracy {share(float((answers['labels'] == samples.labels).mean()), 2)}")
+    return [*lines, f"{count / seconds:.6g} samples/s"]

@@ -1,0 +1,36 @@
+"""The CSV in FoldedCNN's columns, and the JSON that holds everything."""
+
+import csv
+import json
+from dataclasses import fields
+from io import StringIO
+
+import pytest
+
+from eerun.bench import BenchResult, csv_table, json_report
+
+
+def test_csv_has_a_row_for_each_trial_and_mode(fixed_result: BenchResult):
+    text = csv_table(fixed_result)
+    assert text.splitlines()[0] == "Model,Trial,Fold,Batch Size,Mode,Throughput,FLOPs/sec"
+    rows = list(csv.DictReader(StringIO(text)))
+    assert [(r["Model"], r["Trial"], r["Fold"], r["Batch Size"], r["Mode"]) for r in rows] == [
+        ("net", "1", "1", "32", "early-exit"),
+        ("net", "1", "1", "32", "whole"),
+        ("net", "2", "1", "32", "early-exit"),
+        ("net", "2", "1", "32", "whole"),
+    ]
+    assert [float(r["Throughput"]) for r in rows] == pytest.approx([4960, 3100, 4000, 3200])
+    assert [float(r["FLOPs/sec"]) for r in rows] == pytest.approx(
+        [4960 * 2 * 2200, 3100 * 2 * 3500, 4000 * 2 * 2300, 3200 * 2 * 3500]
+    )
+
+
+def test_json_holds_every_field(fixed_result: BenchResult):
+    record = json.loads(json_report(fixed_result))
+    assert set(record) == {field.name for field in fields(fixed_result)}
+    assert record["settings"]["bundle"] == "net.ee"
+    assert record["settings"]["scenario"] == "offline"
+    assert record["environment"]["date_utc"] == "2026-01-02T03:04:05+00:00"
+    assert record["speedup"]["median"] == {"value": 1.43, "low": 1.42, "high": 1.45}
+    assert [exit_["threshold"] for exit_ in record["exits"]] == [0.912, None]
