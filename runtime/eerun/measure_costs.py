@@ -1,7 +1,8 @@
 """Measure `T_k(b)`: every segment and the whole network at every bucket, taking turns in one run."""
 
 import platform
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 from time import perf_counter_ns
@@ -13,7 +14,7 @@ from eerun.costs import CostTable, Piece
 from eerun.executor import LoadedChain
 from eerun.executor.compaction import Moves, move_rows
 
-__all__ = ["device_name", "measure_costs"]
+__all__ = ["MeterSettings", "device_name", "measure_costs"]
 
 WARM_UP_ROUNDS = 2
 LEAST_ROUNDS = 5
@@ -22,16 +23,30 @@ QUANTILE = 0.25
 NS_PER_MS = 1e6
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeterSettings:
+    """What is measured, and how long.
+
+    Attributes:
+        engine: name of the backend, for the record.
+        precision: precision of the graphs, for the record.
+        threads: number of threads, for the record.
+        buckets: batch sizes, ascending.
+        seconds: how long to measure, at least; 5 rounds or more.
+    """
+
+    engine: str
+    precision: str
+    threads: int
+    buckets: tuple[int, ...]
+    seconds: float
+
+
 def measure_costs(
     chain: LoadedChain,
     whole: LoadedChain,
     inputs: Mapping[str, Array],
-    *,
-    engine: str,
-    precision: str,
-    threads: int,
-    buckets: Sequence[int],
-    seconds: float,
+    settings: MeterSettings,
     progress: Callable[[float], None],
 ) -> CostTable:
     """Return the typical time (lower quartile) of every segment at every bucket.
@@ -41,14 +56,11 @@ def measure_costs(
     Args:
         chain: the segments.
         whole: the network without exit heads, as a chain of one segment.
-        inputs: at least as many real samples as the largest bucket, by input name; fewer are repeated.
-        engine: name of the backend, for the record.
-        precision: precision of the graphs, for the record.
-        threads: number of threads, for the record.
-        buckets: batch sizes, ascending.
-        seconds: how long to measure, at least; 5 rounds or more.
-        progress: called with the share of `seconds` that has passed.
+        inputs: real samples by input name; repeated where there are fewer than the largest bucket.
+        settings: what is measured, and how long.
+        progress: called with the share of the time that has passed.
     """
+    buckets = settings.buckets
     for loaded in (chain, whole):
         loaded.allocate(buckets[-1])
         for name, array in inputs.items():
@@ -59,13 +71,13 @@ def measure_costs(
         for index in range(len(chain.engines)):
             runs[index, bucket] = chain.session(index, piece).run
         runs[-1, bucket] = whole.session(0, piece).run
-    times = _take_turns(runs, seconds, progress)
+    times = _take_turns(runs, settings.seconds, progress)
     typical = {key: float(np.quantile(values, QUANTILE)) / NS_PER_MS for key, values in times.items()}
     return CostTable(
-        engine=engine,
-        precision=precision,
-        device=f"{device_name()}, {threads} threads",
-        buckets=tuple(buckets),
+        engine=settings.engine,
+        precision=settings.precision,
+        device=f"{device_name()}, {settings.threads} threads",
+        buckets=buckets,
         segment_ms=tuple(tuple(typical[k, b] for b in buckets) for k in range(len(chain.engines))),
         whole_ms=tuple(typical[-1, b] for b in buckets),
         move_ms=tuple(_move_ms(chain, boundary) for boundary in range(len(chain.crossing))),

@@ -20,7 +20,7 @@ from eengines.errors import BuildError
 from eerun.bundle import BundleWriter
 from eerun.costs import CostTable
 from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
-from eerun.measure_costs import measure_costs
+from eerun.measure_costs import MeterSettings, measure_costs
 from eerun.model import threads_or_default
 
 __all__ = ["build"]
@@ -102,12 +102,14 @@ def _measure(
         load_chain(chain, backend, threads=threads),
         load_chain(whole_chain, backend, threads=threads),
         prepared.samples,
-        engine=backend.name,
-        precision=PRECISION,
-        threads=threads,
-        buckets=settings.all_buckets,
-        seconds=settings.measure_seconds,
-        progress=stages.progress,
+        MeterSettings(
+            engine=backend.name,
+            precision=PRECISION,
+            threads=threads,
+            buckets=settings.all_buckets,
+            seconds=settings.measure_seconds,
+        ),
+        stages.progress,
     )
 
 

@@ -97,9 +97,7 @@ def _search(table: ExitTable, costs: CostTable, settings: BuildSettings, stages:
         if table.samples >= FOLDS
         else 0.0,
     )
-    found = tune_thresholds(
-        table, costs, batch=batch, max_drop=max(0.0, settings.max_drop - extra), agreement=settings.agreement
-    )
+    found = tune_thresholds(table, costs, batch=batch, max_drop=settings.max_drop - extra, agreement=settings.agreement)
     stages.detail(
         f"looked at {found.candidates} threshold vectors; searched for a drop of {settings.max_drop:.2%} less "
         f"{extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); expected "

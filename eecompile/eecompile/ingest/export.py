@@ -39,7 +39,7 @@ def export_module(module: Any, inputs: Sequence[InputInfo], exits: Sequence[str]
     try:
         with torch.no_grad():
             outputs = module(*example)
-    except Exception as error:  # noqa: BLE001 - the user's own code may raise anything; it is raised again
+    except Exception as error:
         shapes = ", ".join(str(list(tensor.shape)) for tensor in example)
         raise IngestError("network", f"forward fails on {shapes}: {error}", "Correct the input's shape") from error
     names = _exit_names(outputs, exits)

@@ -29,7 +29,7 @@ RIVAL_SHARE = 0.4
 RIVAL_SAMPLES = 4
 """How many samples of a batch a one-by-one rival answers."""
 
-SETTLE_S = 0.005
+SETTLE_S = 0.02
 """Pause before and after a rival with a thread pool of its own: threads of either pool spin for a while when they are
 done, and would take the cores from the other."""
 
@@ -103,16 +103,31 @@ class _Recorder:
         self._keep(name, answer, index)
 
     def rival_turn(self, rival: Rival, inputs: Mapping[str, Array], index: NDArray[np.intp], batch: int) -> None:
-        """Let the rival answer the first samples of one batch."""
+        """Let the rival answer the first samples of one batch, after all others have answered it.
+
+        It leaves cold caches behind; one call that is not timed warms them again for whoever comes next.
+        """
         few = {name: array[:RIVAL_SAMPLES] for name, array in inputs.items()}
         sleep(SETTLE_S)
         before = perf_counter_ns()
         labels, exit_index = rival(few)
         took = perf_counter_ns() - before
         sleep(SETTLE_S)
+        self.contestants[EXITS_OFF](inputs)
         self.rival_ns += took
         call = RivalCall(batch=batch, time_ns=took, samples=index[:RIVAL_SAMPLES], labels=labels, exit_index=exit_index)
         self.rival.append(call)
+
+    def measured(self, wall_ns: int) -> Measured:
+        """Everything that was collected."""
+        return Measured(
+            times_ns={name: np.array(times, np.int64) for name, times in self.times.items()},
+            steps=self.steps,
+            labels=self.labels,
+            exit_index=self.exit_index,
+            rival=self.rival,
+            wall_ns=wall_ns,
+        )
 
     def _keep(self, name: str, answer: Answer, index: NDArray[np.intp]) -> None:
         """Keep the answers that belong to the first pass over the samples."""
@@ -145,31 +160,21 @@ def measure(
     samples = len(next(iter(inputs.values())))
     _warm_up(contestants, rival, meter, inputs, settings)
     recorder = _Recorder(samples, contestants)
-    names = [*contestants] if rival is None else [*contestants, None]
     started = perf_counter_ns()
     for turn, index in enumerate(batches_of(samples, settings.batch_size, seed=settings.seed)):
         given = {name: array[index] for name, array in inputs.items()}
-        elapsed_ns = perf_counter_ns() - started
-        for name in turn_order(names, turn):
-            if name is not None:
-                recorder.turn(name, given, index)
-            elif rival is not None and recorder.rival_ns <= RIVAL_SHARE * elapsed_ns:
-                recorder.rival_turn(rival, given, index, turn)
+        for name in turn_order([*contestants], turn):
+            recorder.turn(name, given, index)
         recorder.seen += len(index)
         elapsed_ns = perf_counter_ns() - started
         meter.catch_up(METER_SHARE * elapsed_ns)
+        if rival is not None and recorder.rival_ns <= RIVAL_SHARE * elapsed_ns:
+            recorder.rival_turn(rival, given, index, turn)
         done = _share_done(recorder, meter, elapsed_ns, settings, with_rival=rival is not None)
         progress(done)
         if done >= 1:
             break
-    return Measured(
-        times_ns={name: np.array(times, np.int64) for name, times in recorder.times.items()},
-        steps=recorder.steps,
-        labels=recorder.labels,
-        exit_index=recorder.exit_index,
-        rival=recorder.rival,
-        wall_ns=perf_counter_ns() - started,
-    )
+    return recorder.measured(perf_counter_ns() - started)
 
 
 def _share_done(

@@ -29,7 +29,7 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
         found.append(
             f"The whole network's latency varies by {share(variation, 1)} (coefficient of variation, above "
             f"{share(UNSTABLE_VARIATION, 1)}): the machine is not quiet and single latencies are unstable. "
-            "Ratios hold better, since all took turns."
+            "Ratios between contestants hold better, since all took turns; overhead and break-even less so."
         )
     if result.speedup.pairs < FEW_PAIRS:
         found.append(f"Only {result.speedup.pairs} pairs were measured: intervals are rough. Give a longer --duration.")

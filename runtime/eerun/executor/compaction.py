@@ -42,7 +42,7 @@ def choose_rows(alive: NDArray[np.bool_], run_ms: NDArray[np.float64], move_ms: 
 
 
 def plan_moves(alive: NDArray[np.bool_], rows: int) -> Moves:
-    """Return the moves that bring all survivors into the first `rows` rows (at least as many as there are survivors)."""
+    """Return the moves that bring all survivors into the first `rows` rows, which are at least as many as they."""
     sources = np.flatnonzero(alive[rows:]) + rows
     targets = np.flatnonzero(~alive[:rows])[: len(sources)]
     return Moves(targets, sources)

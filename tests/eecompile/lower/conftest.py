@@ -10,6 +10,7 @@ import onnxruntime as ort
 import pytest
 
 from eecompile.lower import ExitScore, add_exit_score
+from eengines.backends.onnxruntime import session_options
 from eengines.tensors import Array
 from eerun.policies import policy_by_name
 
@@ -45,8 +46,7 @@ def open_exit(
 ) -> tuple[ort.InferenceSession, ExitScore]:
     """Return a CPU session of the exit and the names of its score and state."""
     built = build_exit(policy, classes=classes, index=index, last=last, opset=opset, dtype=dtype)
-    options = ort.SessionOptions()
-    options.intra_op_num_threads = 1
+    options = session_options(threads=1)
     serialized = ir.to_proto(built.model).SerializeToString()
     return ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"]), built.score
 

@@ -48,7 +48,7 @@ class MultiScale(nn.Module):
 
     def forward(self, x):
         exits, low = [], None
-        for fine, coarse, head in zip(self.fine, self.coarse, self.heads):
+        for fine, coarse, head in zip(self.fine, self.coarse, self.heads, strict=True):
             x = functional.relu(fine(x))
             down = functional.max_pool2d(x, 2)
             low = functional.relu(coarse(down if low is None else torch.cat([low, down], 1)))
@@ -72,7 +72,7 @@ class Encoder(nn.Module):
         x = self.embed(ids) + self.place
         padding = mask == 0
         exits = []
-        for layer, head in zip(self.layers, self.heads):
+        for layer, head in zip(self.layers, self.heads, strict=True):
             x = layer(x, src_key_padding_mask=padding)
             exits.append(head(x[:, 0]))
         return tuple(exits)

@@ -1,0 +1,1 @@
+"""Benchmarks of the project; each writes JSON into `results/`."""
