@@ -1,8 +1,9 @@
 """The hot path: run a segment, let samples leave, compact, go on."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from time import perf_counter_ns
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,8 +31,7 @@ class Answers:
     confidence: NDArray[np.float32]
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Step:
+class Step(NamedTuple):
     """What one segment did in one batch.
 
     Attributes:
@@ -61,6 +61,7 @@ class ChainExecutor:
         self._covers = costs.covers
         self._run_ms = [np.array([cover.run_ms for cover in covers]) for covers in costs.covers]
         self._move_ms = costs.move_ms
+        self._runs: list[dict[int, tuple[Callable[[], None], ...]]] = [{} for _ in costs.covers]
         self.max_batch = costs.max_batch
         loaded.allocate(max(cover.rows for covers in costs.covers for cover in covers))
         heads = loaded.chain.segments
@@ -98,9 +99,10 @@ class ChainExecutor:
         started = perf_counter_ns()
         rows = self._load(inputs)
         sample, alive = np.arange(rows), np.ones(rows, np.bool_)
-        steps, last = [], self.segments - 1
+        steps, last, left = [], self.segments - 1, 0
+        entered = rows
         for segment in range(self.segments):
-            entered, ran = int(alive.sum()), rows
+            entered, ran = entered - left, rows
             run_started = perf_counter_ns()
             self._run(segment, rows)
             run_ended = perf_counter_ns()
@@ -149,8 +151,13 @@ class ChainExecutor:
 
     def _run(self, segment: int, rows: int) -> None:
         """Run a segment on the first rows of its buffers."""
-        for piece in self._covers[segment][rows].pieces:
-            self._loaded.session(segment, piece).run()
+        runs = self._runs[segment].get(rows)
+        if runs is None:
+            pieces = self._covers[segment][rows].pieces
+            runs = tuple(self._loaded.session(segment, piece).run for piece in pieces)
+            self._runs[segment][rows] = runs
+        for run in runs:
+            run()
 
     def _leave(
         self,
