@@ -9,7 +9,7 @@ from pathlib import Path
 
 from eengines.errors import IngestError
 
-__all__ = ["TorchKind", "load_tensors_only", "torch_kind"]
+__all__ = ["TorchKind", "has_foreign_objects", "load_tensors_only", "torch_kind", "untrusted"]
 
 _PICKLE_PROTOCOL_2 = b"\x80\x02"
 
@@ -72,6 +72,16 @@ def load_tensors_only(path: Path) -> object:
         reason = str(error).partition("\n")[0].partition(". ")[0]
         raise IngestError(str(path), f"is damaged: {reason}", "Save the checkpoint again") from error
     return content
+
+
+def has_foreign_objects(path: Path) -> bool:
+    """Whether a `torch.save` file names classes or functions beyond tensors and plain values; nothing is run."""
+    from torch.serialization import get_unsafe_globals_in_checkpoint
+
+    try:
+        return bool(get_unsafe_globals_in_checkpoint(path))
+    except (RuntimeError, ValueError, EOFError, pickle.UnpicklingError, struct.error) as error:
+        raise IngestError(str(path), f"is damaged: {type(error).__name__}", "Save it again") from error
 
 
 def untrusted(kind: TorchKind) -> str:

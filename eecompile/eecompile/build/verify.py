@@ -5,7 +5,8 @@ from pathlib import Path
 
 import numpy as np
 
-from eecompile.build.check_chain import LOGIT_TOLERANCE, relative_error
+from eecompile.build.check_chain import LOGIT_TOLERANCE
+from eecompile.relative_error import relative_error
 from eengines.backends import load_backend
 from eengines.errors import BundleError
 from eengines.tensors import Array

@@ -1,4 +1,4 @@
-"""What goes into ingest, and what comes out."""
+"""What every kind of model file becomes."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -8,39 +8,25 @@ import onnx_ir as ir
 from eecompile.input_info import InputInfo
 from eengines.tensors import Array
 
-__all__ = ["IngestSettings", "Ingested", "Reference"]
+__all__ = ["Ingested", "Reference"]
 
 Reference = Callable[[Mapping[str, Array]], list[Array]]
-"""Runs the network in torch: network inputs by name to the logits of every exit."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class IngestSettings:
-    """What a user can say of a model file; see `BuildSettings` for each field."""
-
-    factory: str | None = None
-    exits: tuple[str, ...] | None = None
-    trust: bool = False
-    input_shape: tuple[int, ...] | None = None
-    input_dtype: str | None = None
-    layout: str | None = None
-    scale: float | None = None
-    mean: tuple[float, ...] | None = None
-    std: tuple[float, ...] | None = None
+"""Network inputs by name, `[batch, ...]`, to the logits `[batch, classes] float32` of every exit."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Ingested:
-    """A network as an ONNX graph.
+    """A network as one ONNX graph.
 
     Attributes:
-        model: network inputs with the symbolic axis `batch` in front; outputs are the exits, shallow to deep.
-        inputs: raw samples as the user has them; not yet part of the graph.
-        exits: names of the exits.
-        classes: names of the classes, or None.
-        task: `classification`.
-        reference: the network in torch; None for ONNX files.
-        source_sha256: digest of the model file.
+        model: takes what the network sees, `[batch, ...]` with the symbolic dimension `batch`; its outputs are the
+            logits `[batch, classes] float32` of the exits, shallow to deep. Owned by whoever holds this object.
+        inputs: the raw samples, one entry for each input of `model`, in its order.
+        exits: the names of the outputs of `model`, in its order.
+        classes: names of the classes by label, where the file has them.
+        task: what the exits answer; `classification`.
+        reference: the network in torch, where it came from torch.
+        source_sha256: of the model file, and of its external data where it has some.
     """
 
     model: ir.Model

@@ -1,27 +1,39 @@
-"""Simplify a graph: constants folded, BatchNorm folded into convolutions, unused nodes and weights removed."""
+"""Makes a graph smaller without changing what it computes."""
 
 import onnx_ir as ir
+from onnx_ir.passes import common
 
 __all__ = ["optimise"]
 
 
-def optimise(model: ir.Model) -> ir.Model:
-    """Return a simplified model with unique names; onnxscript's passes do the work."""
-    import onnxscript.optimizer
-    from onnxscript.rewriter import rewrite
-    from onnxscript.rewriter.rules import common
+def optimise(model: ir.Model) -> None:
+    """Fold constants and batch normalisation, drop what is unused, name every node. Deterministic; in place.
 
-    onnxscript.optimizer.optimize_ir(model)
+    Functions are inlined, constants become initialisers, and what the exporter noted about its source code is dropped.
+    A batch normalisation that does not directly follow a convolution or a Gemm stays.
+    """
+    from onnxscript import optimizer, rewriter
+    from onnxscript.rewriter.rules.common import (
+        fuse_batchnorm_into_conv_rule,
+        fuse_batchnorm_into_conv_transpose_rule,
+        fuse_batchnorm_into_gemm_rule,
+    )
+
+    common.RemoveInitializersFromInputsPass()(model)
+    common.ClearMetadataAndDocStringPass()(model)
+    optimizer.optimize_ir(model)
     rules = [
-        common.fuse_batchnorm_into_conv_rule,
-        common.fuse_batchnorm_into_conv_transpose_rule,
-        common.fuse_batchnorm_into_gemm_rule,
+        fuse_batchnorm_into_conv_rule,
+        fuse_batchnorm_into_conv_transpose_rule,
+        fuse_batchnorm_into_gemm_rule,
     ]
-    rewritten = rewrite(model, pattern_rewrite_rules=rules)
-    onnxscript.optimizer.optimize_ir(rewritten)
-    seen: set[str] = set()
-    for index, node in enumerate(rewritten.graph):
-        if not node.name or node.name in seen:
-            node.name = f"{node.op_type}_{index}"
-        seen.add(node.name)
-    return rewritten
+    rewriter.RewriteRuleSet(rules).apply_to_model(model)
+    optimizer.optimize_ir(model)
+    common.LiftConstantsToInitializersPass(lift_all_constants=True)(model)
+    common.RemoveUnusedNodesPass()(model)
+    common.RemoveUnusedFunctionsPass()(model)  # type: ignore[no-untyped-call]
+    common.RemoveUnusedOpsetsPass()(model)
+    common.TopologicalSortPass()(model)
+    common.ClearMetadataAndDocStringPass()(model)
+    common.NameFixPass()(model)
+    common.ShapeInferencePass()(model)

@@ -1,0 +1,55 @@
+"""The project's own checkpoint: weights from the file, code from the zoo or from the user."""
+
+from pathlib import Path
+
+from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.ingest.graph_contract import finish_graph, pick_exits
+from eecompile.ingest.ingested import Ingested
+from eecompile.ingest.settings import INPUT_FIELDS, IngestSettings
+from eecompile.ingest.source_hash import source_hash
+from eengines.errors import IngestError
+
+__all__ = ["ingest_checkpoint"]
+
+
+def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
+    """Load a checkpoint, make its module and export it.
+
+    Raises:
+        IngestError: see `ingest`.
+    """
+    where = str(path)
+    checkpoint = load_checkpoint(path)
+    settings.refuse(INPUT_FIELDS, where=where, why="a checkpoint describes its inputs itself")
+    if checkpoint.fold != 1:
+        raise IngestError(where, f"has fold factor {checkpoint.fold}, expected 1", "Give the network before folding")
+    picked = pick_exits(checkpoint.exits, settings.exits, where=where)
+    module = build_module(checkpoint, settings.factory)
+
+    from eecompile.ingest.export_module import export_module, run_example
+    from eecompile.ingest.network import check_logits, example_inputs, make_reference
+
+    inputs = [info.name for info in checkpoint.inputs]
+    arguments = example_inputs(checkpoint.inputs, [info.network_dtype for info in checkpoint.inputs])
+    logits = check_logits(run_example(module, arguments, where=where), where=where)
+    if len(logits) != len(checkpoint.exits):
+        problem = f"forward returns {len(logits)} tensors for the {len(checkpoint.exits)} exits of the checkpoint"
+        raise IngestError(where, problem, "Let forward return the logits of every exit, shallow to deep")
+    model = export_module(module, arguments, inputs=inputs, exits=checkpoint.exits, where=where)
+    finish_graph(model, exits=picked, where=where)
+    _check_classes(checkpoint.classes, logits[-1].shape[1], where=where)
+    return Ingested(
+        model=model,
+        inputs=checkpoint.inputs,
+        exits=picked,
+        classes=checkpoint.classes,
+        task=checkpoint.task,
+        reference=make_reference(module, inputs, [checkpoint.exits.index(name) for name in picked]),
+        source_sha256=source_hash([path]),
+    )
+
+
+def _check_classes(classes: tuple[str, ...] | None, width: int, *, where: str) -> None:
+    if classes is not None and len(classes) != width:
+        problem = f"names {len(classes)} classes, the exits have {width}"
+        raise IngestError(where, problem, "Name one class for each logit, or null")

@@ -1,0 +1,76 @@
+"""A torch module seen as a network: arrays in by name, the logits of every exit out."""
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import torch
+from torch import Tensor
+
+from eecompile.ingest.ingested import Reference
+from eecompile.input_info import InputInfo
+from eengines.errors import IngestError
+from eengines.tensors import Array
+
+if TYPE_CHECKING:
+    from torch import nn
+
+__all__ = ["EXAMPLE_BATCH", "check_logits", "example_inputs", "exit_names", "make_reference"]
+
+EXAMPLE_BATCH = 3
+"""Rows of an example. With one row the exporter would take the batch for a constant."""
+
+
+def example_inputs(infos: Sequence[InputInfo], dtypes: Sequence[str]) -> tuple[Tensor, ...]:
+    """Return `[3, *network_shape]` for each input: zeros, which are valid indices too, and ones for masks."""
+    return tuple(
+        torch.full((EXAMPLE_BATCH, *info.network_shape), 1 if dtype == "bool" else 0, dtype=getattr(torch, dtype))
+        for info, dtype in zip(infos, dtypes, strict=True)
+    )
+
+
+def exit_names(given: tuple[str, ...] | None, count: int, *, where: str) -> tuple[str, ...]:
+    """Name the outputs of a network that has no names: as given, or `exit_0`, `exit_1`, ..."""
+    if given is None:
+        return tuple(f"exit_{index}" for index in range(count))
+    if len(given) != count or len(set(given)) < count:
+        problem = f"returns {count} tensors, but --exits has {len(given)} names: {', '.join(given)}"
+        raise IngestError(where, problem, "Give one name for each tensor, all different")
+    return given
+
+
+def check_logits(outputs: object, *, where: str) -> tuple[Tensor, ...]:
+    """Check what `forward` returned for an example of 3 rows.
+
+    Raises:
+        IngestError: something else than float tensors `[batch, classes]`, one for each exit.
+    """
+    remedy = "Let forward return the logits [batch, classes] of every exit as a tuple, shallow to deep"
+    several = tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
+    tensors = tuple(output for output in several if isinstance(output, Tensor))
+    if not several or len(tensors) < len(several):
+        got = ", ".join(type(output).__name__ for output in several) or "nothing"
+        raise IngestError(where, f"forward returned {got}, expected tensors", remedy)
+    for index, tensor in enumerate(tensors):
+        if tensor.ndim != 2 or tensor.shape[0] != EXAMPLE_BATCH or not tensor.is_floating_point():
+            got = f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)} for {EXAMPLE_BATCH} samples"
+            problem = f"exit {index} is {got}, expected float32 [{EXAMPLE_BATCH}, classes]"
+            raise IngestError(where, problem, remedy)
+    return tensors
+
+
+def make_reference(module: "nn.Module", inputs: Sequence[str], picked: Sequence[int]) -> Reference:
+    """Return a function that runs the module on network inputs.
+
+    Args:
+        module: what is run; kept alive by the function.
+        inputs: names of its arguments, in order.
+        picked: which of its outputs are exits, in order.
+    """
+
+    def reference(arrays: Mapping[str, Array]) -> list[Array]:
+        with torch.no_grad():
+            outputs = module(*(torch.from_numpy(arrays[name]) for name in inputs))
+        several = outputs if isinstance(outputs, tuple | list) else (outputs,)
+        return [several[index].float().numpy() for index in picked]
+
+    return reference
