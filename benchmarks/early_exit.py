@@ -154,7 +154,8 @@ def main() -> None:
             print(f"==== {name}, {policy} ====")
             result = measure(NETWORKS[name], policy, args.seconds, buckets)
             result["import_eerun_seconds"] = import_seconds(10)
-            file = RESULTS / f"early_exit-{name}-{policy}.json"
+            variant = f"-{len(buckets)}-buckets" if buckets else ""
+            file = RESULTS / f"early_exit-{name}-{policy}{variant}.json"
             file.write_bytes(msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain), indent=2) + b"\n")
             print(f"wrote {file.relative_to(ROOT)}")
 

@@ -60,9 +60,7 @@ def test_python_example_runs(digits_bundle, monkeypatch):
     assert len(names["result"].labels) == 3
 
 
-@pytest.mark.parametrize(
-    "page", [p for p in [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]], ids=lambda p: p.name
-)
+@pytest.mark.parametrize("page", [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))], ids=lambda p: p.name)
 def test_files_that_a_page_names_exist(page):
     text = page.read_text()
     linked = re.findall(r"\]\(([^)#:]+)\)", text)
