@@ -40,7 +40,7 @@ def chain_overhead(bundle: Bundle, prepared: Prepared, *, batch: int, seconds: f
     run_whole = whole.session(0, Piece(offset=0, bucket=batch)).run
     samples = {name: array[:batch] for name, array in prepared.samples.items()}
     answers = _answers(batch, executor.classes)
-    off = (None,) * (executor.segments - 1)
+    off = (float("inf"),) * (executor.segments - 1)
     times: dict[str, list[int]] = {"chain": [], "whole": []}
     started = perf_counter_ns()
     while perf_counter_ns() - started < seconds * 1e9:

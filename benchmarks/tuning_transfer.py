@@ -2,9 +2,9 @@
 
     python benchmarks/tuning_transfer.py resnet56_3
 
-Every policy's scores are recorded once on all test images. Then, for each seed, thresholds are tuned on 40 % of them and
-replayed on another 40 %, as `eecompile build` does, with and without the correction for what the search overfits, and
-with PAME's published greedy rule. Times come from the bundle's cost table: nothing is measured here but scores.
+Every policy's scores are recorded once on all test images. Then, for each seed, thresholds are tuned on 40 % of them
+and replayed on another 40 %, as `eecompile build` does: with the correction for what the search overfits, without it,
+and with PAME's published greedy rule. Times come from the bundle's cost table: nothing is measured here but scores.
 """
 
 import argparse

@@ -1,4 +1,4 @@
-"""Random multi-exit graphs: residual adds, concatenations, a second input that all segments read, parallel branches."""
+"""Random multi-exit graphs: residual adds, concatenations, nodes with two outputs, parallel branches, a second input."""
 
 import numpy as np
 import onnx
@@ -59,7 +59,7 @@ class NetworkMaker:
     def _block(self) -> None:
         """Add one of: linear + activation, residual, concatenation, mask product, batch-size reshape."""
         value, size = self.live[-1]
-        kind = self.random.choice(["linear", "residual", "concat", "mask", "reshape", "narrow"])
+        kind = self.random.choice(["linear", "residual", "concat", "mask", "reshape", "parallel", "narrow"])
         if kind == "linear":
             size_out = int(self.random.integers(2, 9))
             made = self._add("Tanh", [self._linear(value, size, size_out)])
@@ -71,11 +71,21 @@ class NetworkMaker:
             self.live.append((self._add("Concat", [value, other], axis=1), size + other_size))
         elif kind == "mask" and self.with_mask:
             self.live.append((self._add("Mul", [value, "mask"]), size))
+        elif kind == "parallel" and size > 1:
+            self._parallel(value, size)
         elif kind == "reshape" and self.with_shape:
             self._reshape(value, size)
         else:
             mean = self._add("ReduceMean", [value, self._weight(np.array([1], np.int64))], keepdims=1)
             self.live.append((mean, 1))
+
+    def _parallel(self, value: str, size: int) -> None:
+        """A node with two outputs; one goes on at once, the other is left for whoever picks it up later."""
+        left, right = f"v{len(self.nodes)}", f"v{len(self.nodes)}_right"
+        sizes = self._weight(np.array([1, size - 1], np.int64))
+        self.nodes.append(helper.make_node("Split", [value, sizes], [left, right], name=f"n{len(self.nodes)}", axis=1))
+        self.live.append((right, size - 1))
+        self.live.append((self._add("Tanh", [self._linear(left, 1, 3)]), 3))
 
     def _reshape(self, value: str, size: int) -> None:
         """To [batch, size, 1] and back, with the batch size read from the graph's input."""

@@ -9,7 +9,6 @@ import onnx_ir as ir
 from eengines.backends.onnxruntime import session_options
 from eengines.errors import SplitError
 from eengines.tensors import Array
-from eerun.model import default_threads
 
 __all__ = ["run_all", "run_model"]
 
@@ -40,7 +39,7 @@ def run_all(model: ir.Model, inputs: Mapping[str, Array]) -> dict[str, Array]:
 def _run(graph: ir.Graph, proto: Any, inputs: Mapping[str, Array]) -> dict[str, Array]:
     import onnxruntime
 
-    options = session_options(default_threads())
+    options = session_options(None)
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     used = {value.name for value in graph.inputs}

@@ -61,12 +61,13 @@ class Backend(Protocol):
     def probe(self) -> Capability:
         """Say whether the library can be used on this machine, without loading a graph."""
 
-    def load(self, graph: Path | bytes, *, threads: int) -> Engine:
+    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
         """Load one ONNX graph with a symbolic batch axis in front of every input and output.
 
         Args:
             graph: a file, or the serialized graph.
-            threads: how many threads all engines of this process share.
+            threads: how many threads all engines of this process share; None: as many as they have already, or one a
+                core.
 
         Raises:
             EngineError: the library is missing or refuses the graph.

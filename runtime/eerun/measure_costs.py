@@ -18,6 +18,7 @@ __all__ = ["MeterSettings", "device_name", "measure_costs"]
 
 WARM_UP_ROUNDS = 2
 LEAST_ROUNDS = 5
+ORDER_SEED = 0
 QUANTILE = 0.25
 """Of the rounds. Another process that takes the cores for a moment raises the median; it must not decide anything."""
 NS_PER_MS = 1e6
@@ -101,9 +102,12 @@ def _take_turns(
     times: dict[tuple[int, int], list[int]] = {key: [] for key in runs}
     for run in [*runs.values()] * WARM_UP_ROUNDS:
         run()
+    order, generator = [*runs], np.random.default_rng(ORDER_SEED)
     started, rounds = perf_counter_ns(), 0
     while rounds < LEAST_ROUNDS or perf_counter_ns() - started < seconds * 1e9:
-        for key, run in runs.items():
+        generator.shuffle(order)  # so that none always follows the same neighbour, whose data fill the caches
+        for key in order:
+            run = runs[key]
             before = perf_counter_ns()
             run()
             times[key].append(perf_counter_ns() - before)

@@ -97,7 +97,7 @@ def load(path: str | os.PathLike[str], *, engine: str = "auto", threads: int | N
     Args:
         path: the bundle's folder, such as `model.ee`.
         engine: name of a backend, or `auto` for the first that can be used here.
-        threads: how many threads the engines of this process share; None: as many as the process may use cores.
+        threads: how many threads the engines of this process share; None: as many as they have already, or one a core.
 
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
@@ -106,7 +106,9 @@ def load(path: str | os.PathLike[str], *, engine: str = "auto", threads: int | N
     """
     bundle = open_bundle(Path(path))
     costs, policy = bundle.costs(), bundle.policy()
-    loaded = load_chain(chain_of(bundle), load_backend(engine), threads=threads_or_default(threads))
+    if threads is not None:
+        threads_or_default(threads)
+    loaded = load_chain(chain_of(bundle), load_backend(engine), threads=threads)
     executor = ChainExecutor(loaded, costs)
     executor.warm_up()
     return Model(manifest=bundle.manifest, executor=executor, costs=costs, thresholds=policy.thresholds)

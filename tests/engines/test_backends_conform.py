@@ -48,7 +48,7 @@ def expected_features(image: np.ndarray) -> np.ndarray:
 
 @pytest.fixture(params=sorted(BACKENDS))
 def engine(request):
-    return load_backend(request.param).load(graph(), threads=1)
+    return load_backend(request.param).load(graph(), threads=2)
 
 
 def buffers(engine, rows):
@@ -129,7 +129,7 @@ def test_arrays_that_do_not_fit_are_refused(engine, change, message):
 @pytest.mark.parametrize("name", sorted(BACKENDS))
 def test_a_graph_that_is_none_is_refused(name):
     with pytest.raises(EngineError):
-        load_backend(name).load(b"not a graph", threads=1)
+        load_backend(name).load(b"not a graph", threads=2)
 
 
 @pytest.mark.parametrize("name", sorted(BACKENDS))
@@ -139,7 +139,7 @@ def test_a_fixed_batch_is_refused(name):
         value.type.tensor_type.shape.dim[0].dim_value = 2
 
     with pytest.raises(EngineError, match="symbolic batch axis in front"):
-        load_backend(name).load(model.SerializeToString(), threads=1)
+        load_backend(name).load(model.SerializeToString(), threads=2)
 
 
 def test_unknown_engine_names_those_that_exist():

@@ -38,3 +38,18 @@ def test_flags_keep_the_defaults_of_the_settings():
             assert default == f"{expected:.0%}"
         else:
             assert default == expected or (not default and expected in (None, False)), field.name
+
+
+def test_every_bench_setting_has_a_flag():
+    from eerun.bench import BenchSettings
+    from eerun.cli.main import app as eerun_app
+
+    parameters = {p.name for p in typer.main.get_command(eerun_app).commands["bench"].params}
+    missing = {
+        field.name
+        for field in dataclasses.fields(BenchSettings)
+        if not any(
+            field.name.removesuffix(unit) in parameters | {field.name} & parameters for unit in ("", "_s", "_ms")
+        )
+    }
+    assert not missing

@@ -15,6 +15,7 @@ from eecompile.build.stages import Stages
 from eecompile.build.tune import tune
 from eecompile.build.write import Graphs, write_bundle
 from eengines.backends import load_backend
+from eengines.backends.onnxruntime import session_options
 from eengines.engine import Backend
 from eengines.errors import BuildError
 from eerun.bundle import BundleWriter
@@ -48,6 +49,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
     started = perf_counter()
     target = settings.output or model.with_suffix(".ee")
     backend = load_backend(settings.engine)
+    session_options(threads_or_default(settings.threads))  # before any other session of this process fixes the number
     with BundleWriter(target) as writer:
         prepared = prepare(model, settings, stages)
         graphs = [_serialize(segment.model, index) for index, segment in enumerate(prepared.split.segments)]

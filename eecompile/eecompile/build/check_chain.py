@@ -13,8 +13,8 @@ from eerun.executor import ChainExecutor
 __all__ = ["LOGIT_TOLERANCE", "check_chain"]
 
 LOGIT_TOLERANCE = 1e-4
-"""Largest difference of logits, relative to their spread. Float32 kernels that sum in another order differ by about 1e-6
-of it; a wrong graph by 1e-2 or more."""
+"""Largest difference of logits, relative to their spread. Float32 kernels that sum in another order differ by about
+1e-6 of it; a wrong graph by 1e-2 or more."""
 
 
 def check_chain(executor: ChainExecutor, model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array]) -> float:

@@ -7,7 +7,7 @@ import msgspec
 
 from eecompile.build.report import BuildReport
 from eecompile.checkpoint import load_checkpoint
-from eengines.errors import UserError
+from eengines.errors import IngestError, UserError
 from eerun.bundle import MANIFEST_NAME, Bundle, Manifest, open_bundle
 
 __all__ = ["inspect_text"]
@@ -120,8 +120,12 @@ def _checkpoint(path: Path) -> str:
 
 def _onnx(path: Path) -> str:
     import onnx_ir as ir
+    from google.protobuf.message import DecodeError
 
-    graph = ir.load(path).graph
+    try:
+        graph = ir.load(path).graph
+    except (DecodeError, ValueError) as error:
+        raise IngestError(str(path), f"not an ONNX file: {error}", "Export it again") from error
     counts: dict[str, int] = {}
     for node in graph:
         counts[node.op_type] = counts.get(node.op_type, 0) + 1

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import onnx_ir as ir
@@ -10,7 +11,7 @@ from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.ingest import Ingested, IngestSettings, check_against_torch, ingest
 from eecompile.network_values import network_values
-from eecompile.passes import prepend_input_conversion
+from eecompile.passes import peel_softmax, prepend_input_conversion
 from eecompile.split import Split, split_model
 from eengines.errors import DataError, UserError
 from eengines.tensors import Array
@@ -61,10 +62,12 @@ def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
         )
         splits = load_splits(path, settings, inputs)
         samples = _samples(splits, inputs, settings.seed)
-    with stages.stage("check against torch" if ingested.reference else "convert inputs"):
-        error = _check_reference(ingested, samples)
+    with stages.stage("convert inputs, check against torch" if ingested.reference else "convert inputs"):
         model = ingested.model
         prepend_input_conversion(model, ingested.inputs)
+        error = _check_reference(ingested, samples)
+        for index in peel_softmax(model):
+            stages.detail(f"exit {ingested.exits[index]} ends in a softmax: its logits are the exit now")
     with stages.stage("split at minimal cuts"):
         split = split_model(
             model, ingested.exits, {name: array[:PROBE_SAMPLES] for name, array in samples.items()}, policy
@@ -118,15 +121,26 @@ def _samples(splits: Mapping[str, Samples], inputs: tuple[InputEntry, ...], seed
 
 
 def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float | None:
-    """Compare the exported graph with torch on network inputs."""
+    """Compare the graph on raw samples with torch on what the network sees of them."""
     if ingested.reference is None:
         return None
-    network = {info.name: network_values(info, samples[info.name][:CHECK_SAMPLES]) for info in ingested.inputs}
-    return check_against_torch(ingested.model, ingested.reference, network)
+    raw = {name: array[:CHECK_SAMPLES] for name, array in samples.items()}
+    reference, infos = ingested.reference, ingested.inputs
+
+    def on_raw(values: Mapping[str, Array]) -> list[Array]:
+        return reference({info.name: network_values(info, values[info.name]) for info in infos})
+
+    return check_against_torch(ingested.model, on_raw, raw)
 
 
 def _explain(split: Split, exits: tuple[str, ...], stages: Stages) -> None:
-    """Say which cut was taken and what it costs."""
+    """Say which cut was taken and what it costs; warn of exits that look out of order."""
+    for (early, early_macs), (late, late_macs) in pairwise(zip(exits, split.exit_macs, strict=True)):
+        if late_macs < early_macs:
+            stages.warn(
+                f"exit {late} needs {late_macs / 1e6:.1f} MMACs, {early} before it {early_macs / 1e6:.1f}: "
+                "exits are listed from shallow to deep (--exits)"
+            )
     for name, plan, segment in zip(exits, split.plan.segments, split.segments, strict=True):
         if not plan.crossing:
             continue

@@ -61,6 +61,8 @@ class BuildSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 1:
             raise UserError("--max-drop", f"got {self.max_drop:.3g}, expected 0% to 100%", "Give for example 1%")
+        if self.seed < 0:
+            raise UserError("--seed", f"got {self.seed}, expected 0 or more", "Give a number that is not negative")
         if self.max_batch < 1:
             raise UserError("--max-batch", f"got {self.max_batch}, expected at least 1", "Give a positive number")
         if self.measure_seconds < 0:

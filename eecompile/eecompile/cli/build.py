@@ -99,6 +99,7 @@ def build_command(
     from eecompile.build import BuildSettings, build
     from eecompile.cli.stages import ConsoleStages
     from eecompile.cli.summary import summary_text
+    from eerun.cli.output_file import check_writable, replace_file
 
     settings = BuildSettings(
         output=output,
@@ -123,8 +124,11 @@ def build_command(
         measure_seconds=measure_seconds,
         seed=seed,
     )
+    if json_file is not None:
+        check_writable(json_file, flag="--json")
     with ConsoleStages(verbose=verbose) as stages:
         report = build(model, settings, stages)
     if json_file is not None:
-        json_file.write_bytes(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
+        with replace_file(json_file, flag="--json") as file:
+            file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     typer.echo(summary_text(report))

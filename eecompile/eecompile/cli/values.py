@@ -1,7 +1,7 @@
 """Turn the text of flags into values."""
 
 from collections.abc import Callable
-from math import nan
+from math import isfinite, nan
 from typing import TypeVar
 
 from eengines.errors import UserError
@@ -22,7 +22,12 @@ def parse_fraction(flag: str, text: str) -> float:
 
 def parse_threshold(text: str) -> float:
     """A number, or `never` as NaN."""
-    return nan if text == "never" else float(text)
+    if text == "never":
+        return nan
+    value = float(text)
+    if not isfinite(value):
+        raise ValueError(text)
+    return value
 
 
 def parse_list(flag: str, text: str | None, kind: Callable[[str], T]) -> tuple[T, ...] | None:

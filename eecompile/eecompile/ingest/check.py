@@ -25,7 +25,7 @@ def check_against_torch(model: ir.Model, reference: Reference, inputs: Mapping[s
     Args:
         model: what `ingest` returned.
         reference: the same network in torch.
-        inputs: what the network sees, `[batch, ...]` by input name.
+        inputs: what both are given, `[batch, ...]` by input name.
 
     Returns:
         the greatest difference of any logit, in units of the spread (greatest less least logit) of its exit.

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from eecompile.checkpoint import build_module, load_checkpoint
 from eecompile.input_info import InputInfo
 from eecompile.network_values import network_values
+from eengines.errors import UserError
 from eengines.tensors import Array
 from eerun.policies import ExitPolicy, policy_by_name
 
@@ -37,11 +38,20 @@ def make_rival(
 
     Returns:
         A function from raw inputs `[batch, ...]` to labels `[batch] int64` and exits `[batch] int32`.
+
+    Raises:
+        UserError: the checkpoint has another number of exits than there are thresholds for.
     """
     import torch
 
     torch.set_num_threads(threads)
     checkpoint = load_checkpoint(model)
+    if len(thresholds) != len(checkpoint.exits) - 1:
+        raise UserError(
+            str(model),
+            f"it has {len(checkpoint.exits)} exits, the bundle has {len(thresholds) + 1}",
+            "Give the checkpoint that the bundle was built from, with all its exits",
+        )
     module = build_module(checkpoint, factory)
     walk = _Walk(module, checkpoint.inputs, thresholds, policy_by_name(policy))
 

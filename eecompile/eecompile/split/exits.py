@@ -10,7 +10,7 @@ __all__ = ["check_exits"]
 
 
 def check_exits(flow: DataFlow, names: Sequence[str]) -> None:
-    """Check that exits are distinct, reachable, and listed from shallow to deep.
+    """Check that exits are distinct, reachable, and that none depends on a later one.
 
     Args:
         flow: the graph; `flow.exits` are the tensors.
@@ -28,19 +28,12 @@ def check_exits(flow: DataFlow, names: Sequence[str]) -> None:
             raise SplitError(
                 f"exit {name!r}", f"tensor {value!r} does not depend on any input of the network", "Remove this exit"
             )
-    shared = [n & set().union(*(m for j, m in enumerate(needs) if j != i)) for i, n in enumerate(needs)]
     for early, late in combinations(range(len(names)), 2):
         maker = next(o.name for o in flow.operations if flow.exits[late] in o.outputs)
         if maker in needs[early]:
             raise SplitError(
                 f"exit {names[early]!r}",
                 f"it depends on exit {names[late]!r}, which is listed after it",
-                "List the exits from shallow to deep (--exits)",
-            )
-        if shared[late] < shared[early]:
-            raise SplitError(
-                f"exit {names[late]!r}",
-                f"it branches off before exit {names[early]!r}, which is listed before it",
                 "List the exits from shallow to deep (--exits)",
             )
 

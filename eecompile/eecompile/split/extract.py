@@ -14,8 +14,8 @@ BATCH = "batch"
 """Name of the symbolic batch axis."""
 
 
-def size_operations(model: ir.Model, facts: Mapping[str, ValueFacts]) -> set[str]:
-    """Names of the nodes that only compute sizes: their values come from shapes and constants, never from data.
+def size_operations(model: ir.Model) -> set[str]:
+    """Names of the nodes that only compute sizes and row numbers: from shapes and constants, never from data.
 
     They are cheap and are put into every segment that needs them, because the batch shrinks from segment to segment.
     """
@@ -23,9 +23,7 @@ def size_operations(model: ir.Model, facts: Mapping[str, ValueFacts]) -> set[str
     found = set()
     for node in model.graph:
         values = [v for v in node.inputs if v is not None and v.const_value is None]
-        only_sizes = node.op_type in ("Shape", "Size") or all(v.name in from_sizes for v in values)
-        fixed = all(not facts[o.name or ""].batch_axes for o in node.outputs if o.name in facts)
-        if only_sizes and fixed:
+        if node.op_type in ("Shape", "Size") or all(v.name in from_sizes for v in values):
             found.add(node.name or "")
             from_sizes.update(o.name or "" for o in node.outputs)
     return found

@@ -9,7 +9,7 @@ from eecompile.lower import ExitScore, add_exit_score
 from eecompile.split.exits import check_exits
 from eecompile.split.extract import extract_model, size_operations
 from eecompile.split.macs import HEAVY_OPS, node_macs
-from eecompile.split.plan import DataFlow, Operation, SplitPlan, plan_split
+from eecompile.split.plan import DataFlow, Operation, SplitPlan, ancestors, plan_split
 from eecompile.split.value_facts import ValueFacts, measure_values
 from eengines.errors import SplitError
 from eengines.tensors import Array
@@ -46,12 +46,14 @@ class Split:
         plan: which node went where, and what crosses.
         whole: everything the final exit needs, nothing else.
         whole_macs: multiply-accumulates a sample of `whole`.
+        exit_macs: for each exit, multiply-accumulates a sample of everything that it needs.
     """
 
     segments: tuple[Segment, ...]
     plan: SplitPlan
     whole: ir.Model
     whole_macs: int
+    exit_macs: tuple[int, ...]
 
 
 def split_model(model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array], policy: ExitPolicy) -> Split:
@@ -67,7 +69,7 @@ def split_model(model: ir.Model, exits: Sequence[str], samples: Mapping[str, Arr
         SplitError: the graph cannot be cut; the message says where and why.
     """
     _refuse_control_flow(model)
-    facts = measure_values(model, samples)
+    facts = measure_values(model, samples, without=size_operations(model))
     flow = data_flow(model, facts)
     _check_batch(model, facts, exits)
     check_exits(flow, exits)
@@ -76,12 +78,18 @@ def split_model(model: ir.Model, exits: Sequence[str], samples: Mapping[str, Arr
     final = flow.exits[-1]
     everything = {operation.name for operation in flow.operations}
     whole = extract_model(model, facts, inputs=flow.inputs, outputs=[final], operations=everything)
-    return Split(segments=segments, plan=plan, whole=whole, whole_macs=_macs(whole, facts))
+    return Split(
+        segments=segments,
+        plan=plan,
+        whole=whole,
+        whole_macs=_macs(whole, facts),
+        exit_macs=_exit_macs(model, facts, flow),
+    )
 
 
 def data_flow(model: ir.Model, facts: Mapping[str, ValueFacts]) -> DataFlow:
     """The graph as the cut sees it: without weights and without nodes that only compute sizes."""
-    skipped = size_operations(model, facts)
+    skipped = size_operations(model)
     hidden = {o.name for node in model.graph if node.name in skipped for o in node.outputs}
     operations = [
         Operation(
@@ -143,6 +151,12 @@ def _macs(model: ir.Model, facts: Mapping[str, ValueFacts]) -> int:
     return sum(node_macs(node, facts) for node in model.graph)
 
 
+def _exit_macs(model: ir.Model, facts: Mapping[str, ValueFacts], flow: DataFlow) -> tuple[int, ...]:
+    """What each exit alone would cost."""
+    costs = {node.name: node_macs(node, facts) for node in model.graph}
+    return tuple(sum(costs[name] for name in ancestors(flow, value)) for value in flow.exits)
+
+
 def _parameters(model: ir.Model) -> int:
     """Number of floating-point weights with more than one element."""
     tensors = [v.const_value for v in model.graph.initializers.values() if v.const_value is not None]
@@ -175,7 +189,7 @@ def _check_batch(model: ir.Model, facts: Mapping[str, ValueFacts], exits: Sequen
                 "the batch is reduced, or mixed with another axis",
                 "Return [batch, classes] from every exit",
             )
-    sizes = size_operations(model, facts)
+    sizes = size_operations(model)
     for node in model.graph:
         lost = [v.name for v in node.outputs if v.name and v.name in facts and not facts[v.name].batch_axes]
         if lost and node.name not in sizes:

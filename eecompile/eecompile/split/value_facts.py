@@ -6,7 +6,7 @@ A value in which samples do not influence each other comes out in that order too
 with and without the third sample.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -57,12 +57,13 @@ class Seen:
     reordered: Mapping[str, Array]
 
 
-def measure_values(model: ir.Model, samples: Mapping[str, Array]) -> dict[str, ValueFacts]:
+def measure_values(model: ir.Model, samples: Mapping[str, Array], *, without: set[str]) -> dict[str, ValueFacts]:
     """Return the facts of every value but initialisers.
 
     Args:
         model: the network with all exits.
         samples: three different samples, `[3, ...]` for each input.
+        without: nodes that may depend on the number of samples: those that compute sizes.
 
     Raises:
         SplitError: the graph fails at batch 2 or 3, or samples influence each other.
@@ -71,7 +72,8 @@ def measure_values(model: ir.Model, samples: Mapping[str, Array]) -> dict[str, V
     three = _run(model, samples, 3)
     facts = {name: _facts(name, two[name], three[name]) for name in three}
     reordered = _run(model, {name: array[ORDER] for name, array in samples.items()}, 3)
-    _check_apart(model, facts, Seen(two=two, three=three, reordered=reordered))
+    nodes = [node for node in model.graph if node.name not in without]
+    _check_apart(nodes, facts, Seen(two=two, three=three, reordered=reordered))
     return facts
 
 
@@ -88,6 +90,8 @@ def _run(model: ir.Model, inputs: Mapping[str, Array], batch: int) -> dict[str, 
 
 def _facts(name: str, two: Array, three: Array) -> ValueFacts:
     """Compare a value at batch 2 and at batch 3."""
+    if not isinstance(three, np.ndarray):
+        raise SplitError(f"value {name!r}", f"it is a {type(three).__name__}, not a tensor", "Export without sequences")
     if two.ndim != three.ndim:
         raise SplitError(f"value {name!r}", "its rank changes with the batch", "Export the network again")
     shape, axes = [], []
@@ -106,9 +110,9 @@ def _facts(name: str, two: Array, three: Array) -> ValueFacts:
     return ValueFacts(dtype=three.dtype.name, shape=tuple(shape), batch_axes=tuple(axes))
 
 
-def _check_apart(model: ir.Model, facts: Mapping[str, ValueFacts], seen: Seen) -> None:
+def _check_apart(nodes: Sequence[ir.Node], facts: Mapping[str, ValueFacts], seen: Seen) -> None:
     """Refuse the first node whose output mixes samples."""
-    for node in model.graph:
+    for node in nodes:
         for value in node.outputs:
             name = value.name or ""
             if name not in facts:

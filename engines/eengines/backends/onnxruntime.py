@@ -5,7 +5,11 @@ next one runs, and a chain of sessions is several times slower than the sum of i
 later session of the process to use the shared pool: `session_options` makes such options for sessions of one's own.
 """
 
+import atexit
+import os
+import tempfile
 from collections.abc import Mapping
+from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -18,6 +22,7 @@ from eengines.tensors import Array, TensorSpec
 __all__ = ["OnnxRuntimeBackend", "session_options"]
 
 PROVIDERS = ["CPUExecutionProvider"]
+EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
 
 DTYPES: Mapping[str, str] = {
     "tensor(float)": "float32",
@@ -44,7 +49,7 @@ class OnnxRuntimeBackend:
             return Capability(ok=False, reason="onnxruntime is not installed: pip install 'eecompile[cpu]'")
         return Capability(ok=True, reason="onnxruntime is installed")
 
-    def load(self, graph: Path | bytes, *, threads: int) -> Engine:
+    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
         """Load one graph; see `Backend.load`. The first call in a process fixes the number of threads."""
         import onnxruntime
 
@@ -108,23 +113,53 @@ class OnnxRuntimeSession:
             ) from error
 
 
-def session_options(threads: int) -> Any:
-    """Return `onnxruntime.SessionOptions` for a session on the process-wide thread pool, which is made if need be."""
+def session_options(threads: int | None) -> Any:
+    """Return `onnxruntime.SessionOptions` for a session on the process-wide thread pool, which is made if need be.
+
+    Args:
+        threads: size of the pool; None: as it is, or one thread a core.
+
+    Raises:
+        EngineError: the pool is there with another size.
+    """
     import onnxruntime
 
-    _share_threads(threads)
+    _share_threads(threads or _pool.get("threads") or len(os.sched_getaffinity(0)))
     options = onnxruntime.SessionOptions()
     options.use_per_session_threads = False
     options.log_severity_level = 3
+    options.add_session_config_entry(EXTERNAL_WEIGHTS, _empty_folder())
     return options
+
+
+@cache
+def _empty_folder() -> str:
+    """A folder without files: weights outside a graph, which nothing has verified, are then never found."""
+    folder = tempfile.mkdtemp(prefix="eengines-")
+    atexit.register(os.rmdir, folder)
+    return folder
+
+
+_pool: dict[str, int] = {}
+"""`threads`: the size of the pool that this module has made, if it has."""
 
 
 def _share_threads(threads: int) -> None:
     """Make the process-wide thread pool, unless it is there already."""
     import onnxruntime
 
+    made = _pool.get("threads")
+    if made == threads:
+        return
+    if made is not None:
+        raise EngineError(
+            "ONNX Runtime",
+            f"got {threads} threads, but this process has its one thread pool already, with {made}",
+            "Use the same number everywhere, or another process",
+        )
     try:
         onnxruntime.set_global_thread_pool_sizes(threads, 1)
+        _pool["threads"] = threads
     except _failures() as error:
         if "already been created" not in str(error):
             raise EngineError("ONNX Runtime", f"no shared thread pool: {error}", "Report this with versions") from error

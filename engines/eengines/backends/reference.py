@@ -26,7 +26,7 @@ class ReferenceBackend:
             return Capability(ok=False, reason="onnx is not installed: pip install 'eecompile[compile]'")
         return Capability(ok=True, reason="onnx is installed")
 
-    def load(self, graph: Path | bytes, *, threads: int) -> Engine:  # noqa: ARG002 - one thread is all it has
+    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:  # noqa: ARG002 - one thread is all it has
         """Load one graph; see `Backend.load`."""
         import onnx
         from google.protobuf.message import DecodeError

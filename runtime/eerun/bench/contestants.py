@@ -88,6 +88,8 @@ class Contestants:
         executor = ChainExecutor(self.chain, costs)
         executor.warm_up()
         self.model = Model(manifest=manifest, executor=executor, costs=costs, thresholds=policy.thresholds)
+        never = (float("inf"),) * len(policy.thresholds)
+        self._undecided = Model(manifest=manifest, executor=executor, costs=costs, thresholds=never)
         self._whole_network = WholeNetwork(manifest, self.whole, costs)
         self._whole_network.warm_up()
 
@@ -97,8 +99,8 @@ class Contestants:
         return Answer(result.labels, result.exit_index, result.steps)
 
     def without_exits(self, x: Mapping[str, Array]) -> Answer:
-        """The chain when nobody leaves early."""
-        result = self.model.infer(x, exits=False)
+        """The chain when everybody is asked at every exit and nobody leaves early."""
+        result = self._undecided.infer(x)
         return Answer(result.labels, result.exit_index, result.steps)
 
     def whole_network(self, x: Mapping[str, Array]) -> Answer:

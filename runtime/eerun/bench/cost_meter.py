@@ -1,5 +1,6 @@
 """Measure `T_k(b)` again, between the batches of a bench run, so that it can be compared with them."""
 
+import random
 from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
@@ -9,6 +10,8 @@ from eerun.costs import CostTable, Piece
 from eerun.executor import LoadedChain
 
 __all__ = ["CostMeter"]
+
+ORDER_SEED = 0
 
 NS_PER_MS = 1e6
 
@@ -27,15 +30,14 @@ class CostMeter:
         fitting = [index for index, bucket in enumerate(costs.buckets) if bucket >= min(batch, costs.max_batch)]
         self._costs, self._used = costs, fitting[0] + 1
         self._segments = len(chain.engines)
-        self._keys: list[tuple[int, int]] = []
-        self._runs: list[Callable[[], None]] = []
+        pairs: list[tuple[tuple[int, int], Callable[[], None]]] = []
         for bucket in costs.buckets[: self._used]:
             piece = Piece(offset=0, bucket=bucket)
-            for segment in range(self._segments):
-                self._keys.append((segment, bucket))
-                self._runs.append(chain.session(segment, piece).run)
-            self._keys.append((self._segments, bucket))
-            self._runs.append(whole.session(0, piece).run)
+            pairs += [((k, bucket), chain.session(k, piece).run) for k in range(self._segments)]
+            pairs.append(((self._segments, bucket), whole.session(0, piece).run))
+        random.Random(ORDER_SEED).shuffle(pairs)  # noqa: S311 - small runs shall not all follow a large one
+        self._keys = [key for key, _ in pairs]
+        self._runs = [run for _, run in pairs]
         self._times: dict[tuple[int, int], list[int]] = {key: [] for key in self._keys}
         self._done = 0
         self.spent_ns = 0

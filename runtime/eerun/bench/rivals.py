@@ -26,7 +26,8 @@ class RivalEntry(NamedTuple):
 
 RIVALS: Mapping[str, RivalEntry] = {
     "torch": RivalEntry(
-        "eecompile.rivals.torch_eager:make_rival", "eager PyTorch with early exit, one sample at a time"
+        "eecompile.rivals.torch_eager:make_rival",
+        "eager PyTorch (operator by operator) with early exit, one sample at a time",
     ),
 }
 """Name → `module:function`, which takes model, factory, thresholds, policy and threads, and returns a `Rival`."""

@@ -71,7 +71,7 @@ def _rival(bundle: Bundle, contestants: Contestants, settings: BenchSettings, th
         return None
     return load_rival(
         settings.against,
-        settings.model or bundle.path.parent / bundle.manifest.source,
+        settings.model or bundle.path.resolve().parent / Path(bundle.manifest.source).name,
         factory=settings.factory,
         thresholds=contestants.model.thresholds,
         policy=contestants.policy,

@@ -161,5 +161,5 @@ def _decode(content: bytes, kind: type[T], where: str) -> T:
     """Decode JSON into a type."""
     try:
         return msgspec.json.decode(content, type=kind)
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
         raise BundleError(where, str(error), REBUILD) from error

@@ -30,15 +30,22 @@ class BundleWriter:
     def __init__(self, target: Path) -> None:
         if target.exists() and not (target / MANIFEST_NAME).is_file():
             raise UserError(str(target), "it exists and is not a bundle", "Choose another name with -o, or remove it")
+        if target.is_symlink():
+            raise UserError(str(target), "it is a link", "Give the folder itself with -o")
         self._target = target
         self._files: dict[str, FileEntry] = {}
         self.folder = target.with_name(f".{target.name}.tmp-{os.getpid()}")
 
     def __enter__(self) -> Self:
         """Make the temporary folder, and remove those that killed builds have left."""
-        self._target.parent.mkdir(parents=True, exist_ok=True)
-        _remove_abandoned(self._target)
-        self.folder.mkdir()
+        try:
+            self._target.parent.mkdir(parents=True, exist_ok=True)
+            _clean_up(self._target)
+            self.folder.mkdir()
+        except OSError as error:
+            raise UserError(
+                str(self._target), f"it cannot be written: {error}", "Choose another place with -o"
+            ) from error
         return self
 
     def __exit__(
@@ -91,10 +98,14 @@ def _put_in_place(folder: Path, target: Path) -> None:
     shutil.rmtree(old)
 
 
-def _remove_abandoned(target: Path) -> None:
-    """Remove temporary folders of builds that no longer run."""
-    pattern = re.compile(rf"\.{re.escape(target.name)}\.tmp-(\d+)")
+def _clean_up(target: Path) -> None:
+    """Remove what builds that no longer run have left; put back a bundle that one of them had set aside."""
+    pattern = re.compile(rf"\.{re.escape(target.name)}\.(tmp|old)-(\d+)")
     for path in target.parent.iterdir():
         match = pattern.fullmatch(path.name)
-        if match and not Path(f"/proc/{match[1]}").exists():
+        if match is None or Path(f"/proc/{match[2]}").exists():
+            continue
+        if match[1] == "old" and not target.exists():
+            path.rename(target)
+        else:
             shutil.rmtree(path, ignore_errors=True)

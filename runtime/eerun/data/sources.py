@@ -36,5 +36,5 @@ def load_data(source: str | Path, *, input_names: Sequence[str]) -> DataSet:
 
 def default_data_path(beside: Path) -> Path | None:
     """Return `model.npz` beside `model.pt` or `model.ee` where it exists, else None."""
-    path = beside.with_suffix(".npz")
+    path = beside.resolve().with_suffix(".npz")
     return path if path.is_file() else None

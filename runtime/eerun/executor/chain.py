@@ -12,6 +12,8 @@ from eengines.errors import BundleError
 from eengines.tensors import Array, TensorSpec, allocate
 from eerun.costs import Piece
 
+REBUILD = "Build the bundle again"
+
 __all__ = ["Chain", "ChainSegment", "LoadedChain", "load_chain"]
 
 
@@ -57,9 +59,10 @@ class LoadedChain:
                     raise BundleError(
                         f"segment {index}",
                         f"input {spec.name!r} is {spec}, the chain has {self._specs.get(spec.name)}",
-                        "Build the bundle again",
+                        REBUILD,
                     )
             self._specs.update((spec.name, spec) for spec in engine.outputs)
+        self._check_heads()
         self.crossing = tuple(self._crossing(index) for index in range(len(self.engines) - 1))
         self._sessions: dict[tuple[int, Piece], Session] = {}
         self._buffers: dict[str, Array] = {}
@@ -84,6 +87,22 @@ class LoadedChain:
             )
         return self._sessions[key]
 
+    def _check_heads(self) -> None:
+        """Every exit has logits `[batch, classes]` and a score `[batch]`, made by its own segment."""
+        classes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
+        if len(classes) != 1 or any(len(shape) != 1 for shape in classes):
+            raise BundleError("exits", f"got logits of shapes {sorted(classes)}, expected one (classes,)", REBUILD)
+        for index, head in enumerate(self.chain.segments):
+            if head.score != head.logits and self._head(index, head.score) != ():
+                raise BundleError(f"segment {index}", f"score {head.score!r} is not one number a sample", REBUILD)
+
+    def _head(self, index: int, name: str) -> tuple[int, ...]:
+        """Shape of one sample of an output of a segment."""
+        for spec in self.engines[index].outputs:
+            if spec.name == name and spec.dtype.startswith("float"):
+                return spec.shape
+        raise BundleError(f"segment {index}", f"it has no floating-point output {name!r}", REBUILD)
+
     def _crossing(self, index: int) -> tuple[str, ...]:
         """Values made up to segment `index` (or given) that a later segment reads."""
         made = [spec.name for spec in self.chain.inputs]
@@ -92,7 +111,7 @@ class LoadedChain:
         return tuple(name for name in made if name in read)
 
 
-def load_chain(chain: Chain, backend: Backend, *, threads: int) -> LoadedChain:
+def load_chain(chain: Chain, backend: Backend, *, threads: int | None) -> LoadedChain:
     """Load every segment of a chain.
 
     Raises:

@@ -110,7 +110,7 @@ class ChainExecutor:
             left = 0 if threshold is None else self._leave(segment, threshold, sample, alive, answers)
             answered = perf_counter_ns()
             done = left == entered
-            if not done and left:
+            if not done and entered - left < rows:
                 rows = self._compact(segment, sample, alive)
                 sample, alive = sample[:rows], alive[:rows]
             steps.append(

@@ -46,7 +46,7 @@ def open_exit(
 ) -> tuple[ort.InferenceSession, ExitScore]:
     """Return a CPU session of the exit and the names of its score and state."""
     built = build_exit(policy, classes=classes, index=index, last=last, opset=opset, dtype=dtype)
-    options = session_options(threads=1)
+    options = session_options(threads=2)
     serialized = ir.to_proto(built.model).SerializeToString()
     return ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"]), built.score
 

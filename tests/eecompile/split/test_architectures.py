@@ -126,7 +126,7 @@ def executor_of(split, names, inputs, exits):
             ),
         ),
         load_backend("onnxruntime"),
-        threads=1,
+        threads=2,
     )
     costs = CostTable(
         engine="onnxruntime",

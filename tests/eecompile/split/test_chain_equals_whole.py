@@ -30,7 +30,7 @@ def executor_of(model: ir.Model, maker: NetworkMaker, exits: int, policy: str, c
             ),
         ),
         load_backend("onnxruntime"),
-        threads=1,
+        threads=2,
     )
     random = np.random.default_rng(costs_seed)
     return ChainExecutor(

@@ -44,17 +44,45 @@ def test_exits_from_deep_to_shallow():
         split(model(chained, [("late", ["batch", 4]), ("h", ["batch", 4])], [W]), ["l", "e"])
 
 
-def test_an_exit_that_branches_off_earlier_than_the_one_before():
+def test_exits_out_of_order_are_seen_in_their_costs():
     nodes = [
         node("MatMul", ["x", "w"], ["one"]),
         node("MatMul", ["one", "w"], ["two"]),
         node("MatMul", ["two", "w"], ["three"]),
         node("MatMul", ["one", "w"], ["a"]),
-        node("MatMul", ["two", "w"], ["b"]),
     ]
-    outputs = [("three", ["batch", 4]), ("a", ["batch", 4]), ("b", ["batch", 4])]
-    with pytest.raises(SplitError, match=r"exit 'a': it branches off before exit 'final'.*shallow to deep"):
-        split(model(nodes, outputs, [W]), ["final", "a", "b"])
+    found = split(model(nodes, [("three", ["batch", 4]), ("a", ["batch", 4])], [W]), ["final", "early"])
+    assert found.exit_macs == (48, 32)
+
+
+def test_heads_that_read_earlier_heads_are_accepted():
+    nodes = [
+        node("MatMul", ["x", "w"], ["one"]),
+        node("MatMul", ["one", "w"], ["a"]),
+        node("MatMul", ["one", "w"], ["two"]),
+        node("MatMul", ["two", "w"], ["own"]),
+        node("Add", ["own", "a"], ["b"]),
+        node("MatMul", ["two", "w"], ["c"]),
+    ]
+    found = split(model(nodes, [(n, ["batch", 4]) for n in "abc"], [W]), ["a", "b", "c"])
+    assert [len(s.operations) for s in found.plan.segments] == [2, 3, 1]
+
+
+def test_row_numbers_are_made_anew_in_each_segment():
+    """`x[arange(batch), last]`: the row numbers follow the batch that is left."""
+    nodes = [
+        node("Shape", ["x"], ["count1"], start=0, end=1),
+        node("Squeeze", ["count1"], ["count"]),
+        node("Range", ["zero", "count", "step"], ["rows"]),
+        node("Unsqueeze", ["rows", "last_axis"], ["index"]),
+        node("Concat", ["index", "index"], ["pairs0"], axis=1),
+        node("MatMul", ["x", "w"], ["a"]),
+        node("MatMul", ["a", "w"], ["h"]),
+        node("GatherND", ["h", "index"], ["b"]),
+    ]
+    weights = [W, ("zero", np.array(0)), ("step", np.array(1)), ("last_axis", np.array([1]))]
+    found = split(model(nodes, TWO, weights), ["a", "b"])
+    assert [v.name for v in found.segments[1].model.graph.inputs] == ["a"]
 
 
 def test_an_exit_that_no_input_reaches():

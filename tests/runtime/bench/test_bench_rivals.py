@@ -25,7 +25,7 @@ def make_rival(model, factory, thresholds, policy, threads):
 
 
 def load(name: str, model: Path):
-    return load_rival(name, model, factory=None, thresholds=(0.5,), policy="margin", threads=1)
+    return load_rival(name, model, factory=None, thresholds=(0.5,), policy="margin", threads=2)
 
 
 @pytest.fixture
