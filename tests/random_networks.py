@@ -1,4 +1,4 @@
-"""Random multi-exit graphs: residual adds, concatenations, nodes with two outputs, parallel branches, a second input."""
+"""Random multi-exit graphs: residual adds, concatenations, nodes with two outputs, branches, a second input."""
 
 import numpy as np
 import onnx
