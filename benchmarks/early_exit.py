@@ -67,7 +67,7 @@ def measure(network: Network, policy: str, seconds: float, buckets: tuple[int, .
         try:
             settings = BuildSettings(
                 output=Path(f"{network.name}.ee"),
-                data=os.path.relpath(data),
+                data=data.name,
                 factory=network.factory,
                 policy=policy,
                 buckets=buckets,

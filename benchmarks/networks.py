@@ -3,6 +3,7 @@
 The CIFAR-10 networks and images lie in a folder `shared` beside the checkout; without it only the example is measured.
 """
 
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -30,11 +31,11 @@ class Network:
     factory: str | None
 
     def data(self, folder: Path) -> Path:
-        """Return the data file; CIFAR-10 is unpacked into `folder` first."""
+        """Put the data into `folder` (CIFAR-10 is unpacked) and return the file."""
+        file = folder / ("digits.npz" if self.factory is None else "cifar10.npz")
         if self.factory is None:
-            return self.model.with_suffix(".npz")
-        file = folder / "cifar10.npz"
-        if not file.exists():
+            shutil.copy(self.model.with_suffix(".npz"), file)
+        elif not file.exists():
             subprocess.run([sys.executable, str(SHARED / "tools" / "cifar10.py"), str(file)], check=True)
         return file
 

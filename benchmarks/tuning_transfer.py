@@ -44,7 +44,7 @@ FOLDS = 5
 
 def record(network: Network, policy: str, folder: Path) -> tuple[ExitTable, CostTable]:
     """Build a bundle and record its exits on every test image."""
-    data = os.path.relpath(network.data(folder))
+    data = network.data(folder).name
     target = Path(f"{policy}.ee")
     settings = BuildSettings(output=target, data=data, factory=network.factory, policy=policy, measure_seconds=6.0)
     build(network.model, settings, QuietStages())
