@@ -4,11 +4,11 @@ import importlib.metadata
 from typing import Annotated
 
 import typer
-from eerun.cli.errors import run_cli
 
 from eecompile.cli.build import build_command
 from eecompile.cli.inspect import inspect_command
 from eecompile.cli.verify import verify_command
+from eerun.cli.errors import run_cli
 
 __all__ = ["app", "main"]
 
