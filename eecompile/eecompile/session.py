@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import onnx_ir as ir
 
-from eengines.backends.onnxruntime import session_options
+from eengines.backends.onnxruntime import failures, session_options
 from eengines.errors import SplitError
 from eengines.tensors import Array
 
@@ -43,10 +43,11 @@ def _run(graph: ir.Graph, proto: Any, inputs: Mapping[str, Array]) -> dict[str, 
     options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
     used = {value.name for value in graph.inputs}
+    refused: tuple[type[Exception], ...] = (*failures(), RuntimeError, ValueError)
     try:
         session = onnxruntime.InferenceSession(proto.SerializeToString(), options, providers=["CPUExecutionProvider"])
         names = [output.name for output in session.get_outputs()]
         results = session.run(names, {name: np.ascontiguousarray(a) for name, a in inputs.items() if name in used})
-    except Exception as error:
+    except refused as error:
         raise SplitError("ONNX Runtime", str(error).strip(), "Check the exported graph") from error
     return dict(zip(names, results, strict=True))

@@ -16,7 +16,7 @@ README = (ROOT / "README.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ee")]
 
 
-def test_the_two_scripts_are_there_and_do_what_the_issue_of_newcomers_is():
+def test_the_demo_runs_the_commands_that_the_readme_shows():
     demo = (ROOT / "scripts" / "demo").read_text()
     assert "scripts/setup" in demo
     for command in ("python train.py", "eecompile build model.pt", "eerun bench --batch 32"):

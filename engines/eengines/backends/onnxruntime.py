@@ -19,7 +19,7 @@ from eengines.engine import Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 
-__all__ = ["OnnxRuntimeBackend", "session_options"]
+__all__ = ["OnnxRuntimeBackend", "failures", "session_options"]
 
 PROVIDERS = ["CPUExecutionProvider"]
 EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -57,7 +57,7 @@ class OnnxRuntimeBackend:
         source = graph if isinstance(graph, bytes) else str(graph)
         try:
             session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS)
-        except _failures() as error:
+        except failures() as error:
             where = "segment" if isinstance(graph, bytes) else str(graph)
             raise EngineError(where, f"ONNX Runtime refuses the graph: {error}", "Build the bundle again") from error
         return OnnxRuntimeEngine(session)
@@ -101,7 +101,7 @@ class OnnxRuntimeSession:
         self._run = session.run_with_iobinding
         self._binding = binding
         self._arrays = arrays
-        self._failures = _failures()
+        self._failures = failures()
 
     def run(self) -> None:
         """Run on the bound rows; see `Session.run`."""
@@ -160,12 +160,12 @@ def _share_threads(threads: int) -> None:
     try:
         onnxruntime.set_global_thread_pool_sizes(threads, 1)
         _pool["threads"] = threads
-    except _failures() as error:
+    except failures() as error:
         if "already been created" not in str(error):
             raise EngineError("ONNX Runtime", f"no shared thread pool: {error}", "Report this with versions") from error
 
 
-def _failures() -> tuple[type[Exception], ...]:
+def failures() -> tuple[type[Exception], ...]:
     """Every exception class of ONNX Runtime: they have no common base but `Exception`."""
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 

@@ -18,4 +18,4 @@ def _encode(value: object) -> str:
     """Encode what JSON does not know."""
     if isinstance(value, Path):
         return str(value)
-    raise NotImplementedError(f"no JSON form of {type(value).__name__}")
+    raise TypeError(f"no JSON form of {type(value).__name__}")
