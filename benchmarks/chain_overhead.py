@@ -8,11 +8,12 @@ import onnx_ir as ir
 
 from eecompile.build.prepare import Prepared
 from eengines.backends import load_backend
+from eengines.threads import default_threads
 from eerun.bench.statistics import PairedRatio, paired_ratio
 from eerun.bundle import Bundle
 from eerun.costs import Piece
 from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, load_chain
-from eerun.model import chain_of, default_threads
+from eerun.model import chain_of
 
 __all__ = ["chain_overhead"]
 
@@ -29,7 +30,7 @@ def chain_overhead(bundle: Bundle, prepared: Prepared, *, batch: int, seconds: f
         seconds: how long to measure.
         seed: seed of the bootstrap.
     """
-    backend, threads = load_backend("auto"), default_threads()
+    backend, threads = load_backend("onnxruntime"), default_threads()
     chain = chain_of(bundle)
     executor = ChainExecutor(load_chain(chain, backend, threads=threads), bundle.costs())
     graph = ir.to_proto(prepared.model).SerializeToString()

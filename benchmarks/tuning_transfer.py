@@ -29,12 +29,13 @@ from eecalib.replay import replay  # noqa: E402
 from eecalib.thresholds import optimism, tune_thresholds  # noqa: E402
 from eecompile.build import BuildSettings, build  # noqa: E402
 from eengines.backends import load_backend  # noqa: E402
+from eengines.threads import default_threads
 from eerun.bench.environment import environment  # noqa: E402
 from eerun.bundle import open_bundle  # noqa: E402
 from eerun.costs import CostTable  # noqa: E402
 from eerun.data import load_data  # noqa: E402
 from eerun.executor import ChainExecutor, load_chain  # noqa: E402
-from eerun.model import chain_of, default_threads  # noqa: E402
+from eerun.model import chain_of
 
 POLICIES = ("max-probability", "margin", "entropy")
 SEEDS = 20
@@ -50,7 +51,7 @@ def record(network: Network, policy: str, folder: Path) -> tuple[ExitTable, Cost
     build(network.model, settings, QuietStages())
     bundle = open_bundle(target)
     executor = ChainExecutor(
-        load_chain(chain_of(bundle), load_backend("auto"), threads=default_threads()), bundle.costs()
+        load_chain(chain_of(bundle), load_backend("onnxruntime"), threads=default_threads()), bundle.costs()
     )
     samples = load_data(data, input_names=[entry.name for entry in bundle.manifest.inputs]).splits["test"]
     return record_exits(executor, samples, lambda _share: None), bundle.costs()

@@ -12,10 +12,18 @@ __all__ = ["Backend", "Capability", "Engine", "Session"]
 
 @dataclass(frozen=True, kw_only=True)
 class Capability:
-    """Whether a backend can be used here, and if not, why and what to do."""
+    """Whether a backend can be used here, and if not, why and what to do.
+
+    Attributes:
+        ok: whether it can.
+        reason: why, or why not.
+        precisions: what this machine computes in without falling back to another type: `float32`, `float16`,
+            `bfloat16`, `int8`.
+    """
 
     ok: bool
     reason: str
+    precisions: frozenset[str] = frozenset()
 
 
 class Session(Protocol):

@@ -18,7 +18,8 @@ class TensorSpec:
 
     Attributes:
         name: the tensor's name in the ONNX graph.
-        dtype: numpy's name of the element type, such as `float32`.
+        dtype: numpy's name of the element type, such as `float32`; or `bfloat16`, which numpy does not have and which
+            is kept as the `uint16` of the same bits.
         shape: the shape of one sample, without the batch axis.
     """
 
@@ -27,11 +28,16 @@ class TensorSpec:
     shape: tuple[int, ...]
 
     @property
+    def storage(self) -> np.dtype[Any]:
+        """The dtype of arrays that hold it."""
+        return np.dtype("uint16" if self.dtype == "bfloat16" else self.dtype)
+
+    @property
     def row_bytes(self) -> int:
         """Bytes of one sample."""
-        return prod(self.shape) * np.dtype(self.dtype).itemsize
+        return prod(self.shape) * self.storage.itemsize
 
 
 def allocate(spec: TensorSpec, rows: int) -> Array:
     """Return a zeroed, contiguous array `[rows, *spec.shape]` that the caller owns."""
-    return np.zeros((rows, *spec.shape), np.dtype(spec.dtype))
+    return np.zeros((rows, *spec.shape), spec.storage)

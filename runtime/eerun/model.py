@@ -10,14 +10,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eengines.backends import load_backend
-from eengines.errors import UserError
-from eerun.bundle import Bundle, Manifest, open_bundle
+from eengines.threads import threads_or_default
+from eerun.bundle import Manifest, open_bundle
+from eerun.configuration import AUTO, choose_configuration
 from eerun.costs import CostTable
-from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, Step, load_chain
+from eerun.executor import Answers, ChainExecutor, Step, load_chain
 from eerun.inputs import check_inputs
 
-__all__ = ["Model", "Result", "chain_of", "default_threads", "load"]
+__all__ = ["Model", "Result", "load"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,12 +41,29 @@ class Result:
 
 
 class Model:
-    """A bundle that is ready to answer. Safe to call from any thread: calls take turns."""
+    """A bundle that is ready to answer. Safe to call from any thread: calls take turns.
+
+    Attributes:
+        manifest: what the bundle holds.
+        engine: name of the backend that runs it.
+        precision: precision of its graphs.
+        costs: measured times.
+        thresholds: one for each exit but the last; None: nobody leaves there.
+    """
 
     def __init__(
-        self, *, manifest: Manifest, executor: ChainExecutor, costs: CostTable, thresholds: Sequence[float | None]
+        self,
+        *,
+        manifest: Manifest,
+        engine: str,
+        precision: str,
+        executor: ChainExecutor,
+        costs: CostTable,
+        thresholds: Sequence[float | None],
     ) -> None:
         self.manifest = manifest
+        self.engine = engine
+        self.precision = precision
         self.costs = costs
         self.thresholds = tuple(thresholds)
         self._executor = executor
@@ -91,47 +108,35 @@ class Model:
         )
 
 
-def load(path: str | os.PathLike[str], *, engine: str = "auto", threads: int | None = None) -> Model:
+def load(
+    path: str | os.PathLike[str], *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None
+) -> Model:
     """Open a bundle, check its files, and make it ready to answer.
 
     Args:
         path: the bundle's folder, such as `model.ee`.
-        engine: name of a backend, or `auto` for the first that can be used here.
+        engine: name of a backend, or `auto` for the fastest that the build measured and that can be used here. Where
+            that is not the one that the build chose, logger `eerun` says so.
+        precision: `float32`, `float16`, `bfloat16`, `int8`, or `auto` for the one of the fastest engine.
         threads: how many threads the engines of this process share; None: as many as they have already, or one a core.
 
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
         EngineError: no engine library is installed, or it refuses a segment.
-        UserError: an unknown engine, or fewer than one thread.
+        UserError: an unknown engine or precision, one that the bundle does not have, or fewer than one thread.
     """
     bundle = open_bundle(Path(path))
-    costs, policy = bundle.costs(), bundle.policy()
+    way = choose_configuration(bundle, engine=engine, precision=precision)
     if threads is not None:
         threads_or_default(threads)
-    loaded = load_chain(chain_of(bundle), load_backend(engine), threads=threads)
-    executor = ChainExecutor(loaded, costs)
+    costs = way.costs()
+    executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=threads), costs)
     executor.warm_up()
-    return Model(manifest=bundle.manifest, executor=executor, costs=costs, thresholds=policy.thresholds)
-
-
-def chain_of(bundle: Bundle) -> Chain:
-    """Read the segments of a bundle."""
-    return Chain(
-        inputs=tuple(entry.spec for entry in bundle.manifest.inputs),
-        segments=tuple(
-            ChainSegment(graph=bundle.read(entry.file), logits=entry.logits, score=entry.score)
-            for entry in bundle.manifest.segments
-        ),
+    return Model(
+        manifest=bundle.manifest,
+        engine=way.backend.name,
+        precision=way.entry.precision,
+        executor=executor,
+        costs=costs,
+        thresholds=way.policy().thresholds,
     )
-
-
-def default_threads() -> int:
-    """How many cores this process may use."""
-    return len(os.sched_getaffinity(0))
-
-
-def threads_or_default(threads: int | None) -> int:
-    """Check a number of threads, or return the default."""
-    if threads is not None and threads < 1:
-        raise UserError("threads", f"got {threads}, expected at least 1", "Give a positive number")
-    return default_threads() if threads is None else threads

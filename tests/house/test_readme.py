@@ -36,6 +36,7 @@ def folder(digits_bundle, tmp_path_factory) -> Path:
         shutil.copy(digits_bundle.parent / name, folder)
     shutil.copy(folder / "model.npz", folder / "data.npz")
     shutil.copy(folder / "model.npz", folder / "new.npz")
+    shutil.copytree(digits_bundle, folder / "model.ee")
     package = folder / "my"
     package.mkdir()
     (package / "__init__.py").touch()

@@ -8,7 +8,16 @@ import onnx
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-from eerun.bundle import SCHEMA, BundleWriter, InputEntry, Manifest, PolicyFile, SegmentEntry, SplitEntry
+from eerun.bundle import (
+    SCHEMA,
+    BundleWriter,
+    ConfigurationEntry,
+    InputEntry,
+    Manifest,
+    PolicyFile,
+    SegmentEntry,
+    SplitEntry,
+)
 from eerun.costs import CostTable
 from eerun.data import digest, load_data, make_splits
 
@@ -158,9 +167,18 @@ def _write(target: Path, data: Path, weights: dict[str, np.ndarray]) -> None:
                 whole="segments/whole.onnx",
                 whole_output="logits_1",
                 whole_macs=macs["first"] + macs["second"] + macs["last"],
-                precision="float32",
-                policy="policy/policy.json",
-                costs="costs/costs.json",
+                configurations=(
+                    ConfigurationEntry(
+                        engine="onnxruntime",
+                        precision="float32",
+                        segments=("segments/0.onnx", "segments/1.onnx"),
+                        whole="segments/whole.onnx",
+                        policy="policy/policy.json",
+                        costs="costs/costs.json",
+                        agreement=None,
+                    ),
+                ),
+                ranges=None,
                 report="report/summary.json",
                 splits={name: SplitEntry(samples=len(s), sha256=digest(s)) for name, s in splits.items()},
                 split_seed=SEED,

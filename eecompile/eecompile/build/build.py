@@ -18,11 +18,11 @@ from eengines.backends import load_backend
 from eengines.backends.onnxruntime import session_options
 from eengines.engine import Backend
 from eengines.errors import BuildError
+from eengines.threads import threads_or_default
 from eerun.bundle import BundleWriter
 from eerun.costs import CostTable
 from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
 from eerun.measure_costs import MeterSettings, measure_costs
-from eerun.model import threads_or_default
 
 __all__ = ["build"]
 
@@ -48,7 +48,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
     """
     started = perf_counter()
     target = settings.output or model.with_suffix(".ee")
-    backend = load_backend(settings.engine)
+    backend = load_backend("onnxruntime" if settings.engine == "auto" else settings.engine)
     session_options(threads_or_default(settings.threads))  # before any other session of this process fixes the number
     with BundleWriter(target) as writer:
         prepared = prepare(model, settings, stages)

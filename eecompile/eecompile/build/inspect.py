@@ -31,7 +31,9 @@ def inspect_text(path: Path) -> str:
 
 
 def _bundle(bundle: Bundle) -> str:
-    manifest, policy, costs = bundle.manifest, bundle.policy(), bundle.costs()
+    manifest = bundle.manifest
+    chosen = manifest.configurations[0]
+    policy, costs = bundle.policy(chosen), bundle.costs(chosen)
     report = bundle.read_json(manifest.report, BuildReport)
     size = sum(entry.bytes for entry in manifest.files.values())
     lines = [
@@ -44,7 +46,7 @@ def _bundle(bundle: Bundle) -> str:
         f"---- {len(manifest.inputs)} input(s) ----",
         *_inputs(manifest),
         "",
-        f"---- {len(manifest.segments)} segment(s), {manifest.precision} ----",
+        f"---- {len(manifest.segments)} segment(s), {chosen.precision} ----",
     ]
     for index, (exit_name, segment, part) in enumerate(
         zip(manifest.exits, manifest.segments, report.segments, strict=True)

@@ -7,14 +7,14 @@ import numpy as np
 
 from eecompile.build.check_chain import LOGIT_TOLERANCE
 from eecompile.relative_error import relative_error
-from eengines.backends import load_backend
 from eengines.errors import BundleError
 from eengines.tensors import Array
+from eengines.threads import default_threads
 from eerun.bundle import Bundle, open_bundle
+from eerun.configuration import Configuration, choose_configuration
 from eerun.data import default_data_path, load_data, make_splits
-from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
+from eerun.executor import ChainExecutor, load_chain
 from eerun.inputs import check_inputs
-from eerun.model import chain_of, default_threads
 from eerun.random_inputs import random_inputs
 
 __all__ = ["Verification", "verify"]
@@ -52,12 +52,11 @@ def verify(path: Path, *, data: str | None, engine: str, samples: int) -> Verifi
     bundle = open_bundle(path)
     bundle.verify_files()
     inputs, kind = _samples(bundle, data, samples)
-    backend = load_backend(engine)
-    costs, chain = bundle.costs(), chain_of(bundle)
-    executor = ChainExecutor(load_chain(chain, backend, threads=default_threads()), costs)
+    way = choose_configuration(bundle, engine=engine)
+    executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=default_threads()), way.costs())
     count = len(next(iter(inputs.values())))
     got = np.concatenate([executor.record(part)[0][:, -1] for part in _batches(inputs, executor.max_batch)])
-    expected = _whole(bundle, chain, inputs, engine)
+    expected = _whole(way, inputs)
     error = relative_error(got, expected)
     if not error <= LOGIT_TOLERANCE:
         raise BundleError(
@@ -70,7 +69,7 @@ def verify(path: Path, *, data: str | None, engine: str, samples: int) -> Verifi
         files=len(bundle.manifest.files),
         samples=count,
         kind=kind,
-        engine=backend.name,
+        engine=way.backend.name,
         error=error,
         agreement=float((got.argmax(1) == expected.argmax(1)).mean()),
     )
@@ -85,12 +84,10 @@ def _samples(bundle: Bundle, data: str | None, samples: int) -> tuple[dict[str, 
     return {k: v[:samples] for k, v in check_inputs(splits["test"].inputs, entries).items()}, "real"
 
 
-def _whole(bundle: Bundle, chain: Chain, inputs: dict[str, Array], engine: str) -> Array:
+def _whole(way: Configuration, inputs: dict[str, Array]) -> Array:
     """Logits `[samples, classes]` of the whole network."""
-    manifest, costs = bundle.manifest, bundle.costs()
-    graph = ChainSegment(graph=bundle.read(manifest.whole), logits=manifest.whole_output, score=manifest.whole_output)
-    loaded = load_chain(Chain(inputs=chain.inputs, segments=(graph,)), load_backend(engine), threads=default_threads())
-    executor = ChainExecutor(loaded, costs.of_whole())
+    loaded = load_chain(way.whole(), way.backend, threads=default_threads())
+    executor = ChainExecutor(loaded, way.costs().of_whole())
     return np.concatenate([executor.record(part)[0][:, -1] for part in _batches(inputs, executor.max_batch)])
 
 

@@ -6,7 +6,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from eecompile.build.prepare import Prepared
 from eecompile.build.report import BuildReport
-from eerun.bundle import SCHEMA, BundleWriter, Manifest, PolicyFile, SegmentEntry, SplitEntry
+from eerun.bundle import SCHEMA, BundleWriter, ConfigurationEntry, Manifest, PolicyFile, SegmentEntry, SplitEntry
 from eerun.costs import CostTable
 from eerun.data import digest
 
@@ -63,9 +63,18 @@ def write_bundle(
             whole="segments/whole.onnx",
             whole_output=entries[-1].logits,
             whole_macs=prepared.split.whole_macs,
-            precision=costs.precision,
-            policy="policy/policy.json",
-            costs=costs_file,
+            configurations=(
+                ConfigurationEntry(
+                    engine=costs.engine,
+                    precision=costs.precision,
+                    segments=tuple(entry.file for entry in entries),
+                    whole="segments/whole.onnx",
+                    policy="policy/policy.json",
+                    costs=costs_file,
+                    agreement=None,
+                ),
+            ),
+            ranges=None,
             report="report/summary.json",
             splits={
                 n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"

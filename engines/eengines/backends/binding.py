@@ -19,9 +19,9 @@ def check_binding(specs: Iterable[TensorSpec], arrays: Mapping[str, Array]) -> i
         array = arrays.get(spec.name)
         if array is None:
             raise EngineError(f"tensor {spec.name!r}", "no array was given for it", "Bind every input and output")
-        expected = f"{spec.dtype} [{'rows' if rows is None else rows}, {', '.join(map(str, spec.shape))}]"
+        expected = f"{spec.storage} [{'rows' if rows is None else rows}, {', '.join(map(str, spec.shape))}]"
         if (
-            array.dtype.name != spec.dtype
+            array.dtype != spec.storage
             or array.shape[1:] != spec.shape
             or not array.flags.c_contiguous
             or (rows is not None and array.shape[0] != rows)

@@ -18,6 +18,7 @@ from eengines.backends.binding import check_binding
 from eengines.engine import Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
+from eengines.threads import default_threads
 
 __all__ = ["OnnxRuntimeBackend", "failures", "session_options"]
 
@@ -47,7 +48,9 @@ class OnnxRuntimeBackend:
         """Say whether onnxruntime is installed."""
         if find_spec("onnxruntime") is None:
             return Capability(ok=False, reason="onnxruntime is not installed: pip install 'eecompile[cpu]'")
-        return Capability(ok=True, reason="onnxruntime is installed")
+        return Capability(
+            ok=True, reason="onnxruntime is installed", precisions=frozenset({"float32", "float16", "int8"})
+        )
 
     def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
         """Load one graph; see `Backend.load`. The first call in a process fixes the number of threads."""
@@ -124,7 +127,7 @@ def session_options(threads: int | None) -> Any:
     """
     import onnxruntime
 
-    _share_threads(threads or _pool.get("threads") or len(os.sched_getaffinity(0)))
+    _share_threads(threads or _pool.get("threads") or default_threads())
     options = onnxruntime.SessionOptions()
     options.use_per_session_threads = False
     options.log_severity_level = 3

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from eengines.backends.binding import check_binding
+from eengines.backends.external_weights import refuse_external_weights
 from eengines.engine import Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
@@ -24,7 +25,7 @@ class ReferenceBackend:
         """Say whether onnx is installed."""
         if find_spec("onnx") is None:
             return Capability(ok=False, reason="onnx is not installed: pip install 'eecompile[compile]'")
-        return Capability(ok=True, reason="onnx is installed")
+        return Capability(ok=True, reason="onnx is installed", precisions=frozenset({"float32", "float16", "int8"}))
 
     def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:  # noqa: ARG002 - one thread is all it has
         """Load one graph; see `Backend.load`."""
@@ -33,7 +34,9 @@ class ReferenceBackend:
         from onnx.reference import ReferenceEvaluator
 
         try:
-            proto = onnx.load_model_from_string(graph) if isinstance(graph, bytes) else onnx.load_model(graph)
+            content = graph if isinstance(graph, bytes) else graph.read_bytes()
+            refuse_external_weights(content, "segment" if isinstance(graph, bytes) else str(graph))
+            proto = onnx.load_model_from_string(content)
         except (DecodeError, OSError) as error:
             raise EngineError("segment", f"not an ONNX graph: {error}", "Build the bundle again") from error
         return ReferenceEngine(ReferenceEvaluator(proto), proto)

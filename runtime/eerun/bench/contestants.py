@@ -1,18 +1,18 @@
 """Those who take turns on the same batches: the chain, the whole network, and the chain with exits off."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eengines.engine import Backend
 from eengines.tensors import Array
-from eerun.bundle import Bundle, Manifest
+from eerun.bundle import Manifest
+from eerun.configuration import Configuration
 from eerun.costs import CostTable, cheapest_covers
-from eerun.executor import Chain, ChainExecutor, ChainSegment, LoadedChain, Step, load_chain
+from eerun.executor import ChainExecutor, LoadedChain, Step, load_chain
 from eerun.inputs import check_inputs
-from eerun.model import Model, chain_of
+from eerun.model import Model
 
 __all__ = ["Answer", "Contestant", "Contestants", "WholeNetwork"]
 
@@ -80,16 +80,26 @@ class Contestants:
         EngineError: the backend refuses a graph.
     """
 
-    def __init__(self, bundle: Bundle, backend: Backend, *, threads: int) -> None:
-        manifest, costs, policy = bundle.manifest, bundle.costs(), bundle.policy()
+    def __init__(self, way: Configuration, *, threads: int) -> None:
+        manifest, costs, policy = way.bundle.manifest, way.costs(), way.policy()
         self.policy = policy.policy
-        self.chain = load_chain(chain_of(bundle), backend, threads=threads)
-        self.whole = load_chain(_whole_chain(bundle), backend, threads=threads)
+        self.chain = load_chain(way.chain(), way.backend, threads=threads)
+        self.whole = load_chain(way.whole(), way.backend, threads=threads)
         executor = ChainExecutor(self.chain, costs)
         executor.warm_up()
-        self.model = Model(manifest=manifest, executor=executor, costs=costs, thresholds=policy.thresholds)
-        never = (float("inf"),) * len(policy.thresholds)
-        self._undecided = Model(manifest=manifest, executor=executor, costs=costs, thresholds=never)
+
+        def model(thresholds: Sequence[float | None]) -> Model:
+            return Model(
+                manifest=manifest,
+                engine=way.backend.name,
+                precision=way.entry.precision,
+                executor=executor,
+                costs=costs,
+                thresholds=thresholds,
+            )
+
+        self.model = model(policy.thresholds)
+        self._undecided = model((float("inf"),) * len(policy.thresholds))
         self._whole_network = WholeNetwork(manifest, self.whole, costs)
         self._whole_network.warm_up()
 
@@ -106,13 +116,3 @@ class Contestants:
     def whole_network(self, x: Mapping[str, Array]) -> Answer:
         """The network without exit heads."""
         return Answer(self._whole_network.infer(x).argmax(axis=1), None, ())
-
-
-def _whole_chain(bundle: Bundle) -> Chain:
-    """The whole network as a chain of one segment; its only output stands in for the score, which nobody reads."""
-    manifest = bundle.manifest
-    graph, output = bundle.read(manifest.whole), manifest.whole_output
-    return Chain(
-        inputs=tuple(entry.spec for entry in manifest.inputs),
-        segments=(ChainSegment(graph=graph, logits=output, score=output),),
-    )

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
+from eengines.threads import default_threads
 from eerun.measure_costs import device_name
-from eerun.model import default_threads
 
 __all__ = ["Environment", "environment"]
 

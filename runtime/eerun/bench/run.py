@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from eengines.backends import load_backend
+from eengines.threads import threads_or_default
 from eerun.bench.contestants import Contestants
 from eerun.bench.cost_meter import CostMeter
 from eerun.bench.environment import environment
@@ -27,8 +27,8 @@ from eerun.bench.summarise import (
 )
 from eerun.bench.summarise_rival import summarise_rival
 from eerun.bundle import Bundle, find_bundle, open_bundle
+from eerun.configuration import Configuration, choose_configuration
 from eerun.costs import CostTable
-from eerun.model import threads_or_default
 
 __all__ = ["run_bench"]
 
@@ -51,8 +51,9 @@ def run_bench(settings: BenchSettings, progress: Callable[[float], None]) -> Ben
     """
     bundle = open_bundle(settings.bundle or find_bundle(Path.cwd()))
     split = load_test_split(bundle, settings.data)
-    backend, threads = load_backend(settings.engine), threads_or_default(settings.threads)
-    contestants = Contestants(bundle, backend, threads=threads)
+    way = choose_configuration(bundle, engine=settings.engine, precision=settings.precision)
+    threads = threads_or_default(settings.threads)
+    contestants = Contestants(way, threads=threads)
     rival = _rival(bundle, contestants, settings, threads)
     meter = CostMeter(contestants.chain, contestants.whole, contestants.model.costs, batch=settings.batch_size)
     named = {
@@ -61,7 +62,7 @@ def run_bench(settings: BenchSettings, progress: Callable[[float], None]) -> Ben
         EXITS_OFF: contestants.without_exits,
     }
     measured = measure(named, rival, meter, split.samples.inputs, settings, progress)
-    subject = _subject(bundle, split, contestants.policy, backend.name, threads, settings)
+    subject = _subject(way, split, contestants.policy, threads, settings)
     return _result(settings, subject, contestants, split, measured, meter.table())
 
 
@@ -79,15 +80,13 @@ def _rival(bundle: Bundle, contestants: Contestants, settings: BenchSettings, th
     )
 
 
-def _subject(
-    bundle: Bundle, split: SplitToBench, policy: str, engine: str, threads: int, settings: BenchSettings
-) -> Subject:
-    manifest = bundle.manifest
+def _subject(way: Configuration, split: SplitToBench, policy: str, threads: int, settings: BenchSettings) -> Subject:
+    manifest = way.bundle.manifest
     return Subject(
-        bundle=str(bundle.path),
+        bundle=str(way.bundle.path),
         model=manifest.source,
-        engine=engine,
-        precision=manifest.precision,
+        engine=way.backend.name,
+        precision=way.entry.precision,
         threads=threads,
         batch=settings.batch_size,
         policy=policy,

@@ -34,6 +34,7 @@ class BenchSettings:
         duration_s: seconds to measure, at least; the run always sees every test sample once.
         warm_up_ms: milliseconds to run before measuring.
         engine: name of a backend, or `auto`.
+        precision: `float32`, `float16`, `bfloat16`, `int8` or `auto`.
         threads: threads of the engine; None: as many as cores.
         against: a further rival from `RIVALS`, or None.
         model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
@@ -48,6 +49,7 @@ class BenchSettings:
     duration_s: float = 5.0
     warm_up_ms: float = 200.0
     engine: str = "auto"
+    precision: str = "auto"
     threads: int | None = None
     against: str | None = None
     model: Path | None = None

@@ -1,6 +1,15 @@
 """The bundle: a folder with a manifest, the segments, the policy, the costs and a report. See docs/bundle-format.md."""
 
-from eerun.bundle.manifest import MANIFEST_NAME, SCHEMA, InputEntry, Manifest, PolicyFile, SegmentEntry, SplitEntry
+from eerun.bundle.manifest import (
+    MANIFEST_NAME,
+    SCHEMA,
+    ConfigurationEntry,
+    InputEntry,
+    Manifest,
+    PolicyFile,
+    SegmentEntry,
+    SplitEntry,
+)
 from eerun.bundle.reader import Bundle, find_bundle, open_bundle
 from eerun.bundle.writer import BundleWriter
 
@@ -9,6 +18,7 @@ __all__ = [
     "SCHEMA",
     "Bundle",
     "BundleWriter",
+    "ConfigurationEntry",
     "InputEntry",
     "Manifest",
     "PolicyFile",

@@ -1,4 +1,4 @@
-"""What `manifest.json` and `policy/policy.json` hold."""
+"""What `manifest.json` and the policy files hold."""
 
 from dataclasses import dataclass, field
 
@@ -7,6 +7,7 @@ from eengines.tensors import TensorSpec
 __all__ = [
     "MANIFEST_NAME",
     "SCHEMA",
+    "ConfigurationEntry",
     "FileEntry",
     "InputEntry",
     "Manifest",
@@ -16,7 +17,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = "eecompile.bundle/1.0"
+SCHEMA = "eecompile.bundle/2.0"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -54,7 +55,7 @@ class SegmentEntry:
     """One segment: from one exit to the next.
 
     Attributes:
-        file: path of the ONNX graph inside the bundle.
+        file: path of the float32 graph inside the bundle; graphs of other precisions are made from it.
         logits: output `[batch, classes] float32` of the exit at its end.
         score: output `[batch] float32` of the policy at that exit.
         nodes: number of ONNX nodes.
@@ -82,10 +83,38 @@ class SplitEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFile:
-    """`policy/policy.json`: the rule and its thresholds, one for each exit but the last; null = nobody leaves there."""
+    """`policy/*.json`: the rule and its thresholds, one for each exit but the last; null = nobody leaves there."""
 
     policy: str
     thresholds: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConfigurationEntry:
+    """One way to run the bundle: an engine and graphs of one precision, measured and tuned.
+
+    Attributes:
+        engine: name of the backend.
+        precision: `float32`, `float16`, `bfloat16` or `int8`.
+        segments: path of each segment's graph.
+        whole: path of the network without exit heads.
+        policy: path of the policy file, with thresholds tuned on these graphs.
+        costs: path of the cost table.
+        agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
+    """
+
+    engine: str
+    precision: str
+    segments: tuple[str, ...]
+    whole: str
+    policy: str
+    costs: str
+    agreement: float | None
+
+    @property
+    def name(self) -> str:
+        """`ENGINE-PRECISION`, unique in a bundle."""
+        return f"{self.engine}-{self.precision}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -102,12 +131,11 @@ class Manifest:
         inputs: raw inputs.
         exits: names of the exits, shallow to deep.
         segments: one entry for each exit.
-        whole: path of the network without exit heads, cut after the final exit.
+        whole: path of the float32 network without exit heads, cut after the final exit.
         whole_output: its output `[batch, classes] float32`.
         whole_macs: multiply-accumulates a sample of that network.
-        precision: precision of the graphs.
-        policy: path of the policy file.
-        costs: path of the cost table.
+        configurations: the ways to run it, the one that the build chose first; one of them is float32.
+        ranges: path of the INT8 ranges, or None.
         report: path of the build's summary.
         splits: the data splits by name.
         split_seed: seed of the function that made them.
@@ -126,9 +154,8 @@ class Manifest:
     whole: str
     whole_output: str
     whole_macs: int
-    precision: str
-    policy: str
-    costs: str
+    configurations: tuple[ConfigurationEntry, ...]
+    ranges: str | None
     report: str
     splits: dict[str, SplitEntry]
     split_seed: int

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from eengines.errors import BundleError, UserError
-from eerun.bundle.manifest import MANIFEST_NAME, SCHEMA, Manifest, PolicyFile
+from eerun.bundle.manifest import MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
 from eerun.costs import CostTable
 
 __all__ = ["Bundle", "find_bundle", "open_bundle"]
@@ -52,23 +52,23 @@ class Bundle:
         """Return a listed JSON file as an instance of `kind`."""
         return _decode(self.read(name), kind, f"{self.path}/{name}")
 
-    def policy(self) -> PolicyFile:
+    def policy(self, configuration: ConfigurationEntry) -> PolicyFile:
         """The policy and its thresholds, one for each exit but the last."""
-        file = self.read_json(self.manifest.policy, PolicyFile)
+        file = self.read_json(configuration.policy, PolicyFile)
         if len(file.thresholds) != len(self.manifest.segments) - 1:
             raise BundleError(
-                f"{self.path}/{self.manifest.policy}",
+                f"{self.path}/{configuration.policy}",
                 f"got {len(file.thresholds)} thresholds for {len(self.manifest.segments)} exits",
                 REBUILD,
             )
         return file
 
-    def costs(self) -> CostTable:
+    def costs(self, configuration: ConfigurationEntry) -> CostTable:
         """The measured costs of the segments."""
-        table = self.read_json(self.manifest.costs, CostTable)
+        table = self.read_json(configuration.costs, CostTable)
         if table.segments != len(self.manifest.segments):
             raise BundleError(
-                f"{self.path}/{self.manifest.costs}",
+                f"{self.path}/{configuration.costs}",
                 f"got costs of {table.segments} segments for {len(self.manifest.segments)}",
                 REBUILD,
             )
@@ -140,10 +140,27 @@ def _check_shape(manifest: Manifest, where: str) -> None:
     """Check what the types do not say: one segment an exit, at least one of each, and listed files."""
     if not manifest.segments or len(manifest.segments) != len(manifest.exits) or not manifest.inputs:
         raise BundleError(where, f"got {len(manifest.segments)} segments for {len(manifest.exits)} exits", REBUILD)
+    _check_configurations(manifest, where)
     named = [segment.file for segment in manifest.segments]
-    for name in (*named, manifest.whole, manifest.policy, manifest.costs, manifest.report):
+    for way in manifest.configurations:
+        named += [*way.segments, way.whole, way.policy, way.costs]
+    for name in (*named, manifest.whole, manifest.report, *([manifest.ranges] if manifest.ranges else [])):
         if name not in manifest.files:
             raise BundleError(where, f"{name!r} is used but not listed under files", REBUILD)
+
+
+def _check_configurations(manifest: Manifest, where: str) -> None:
+    """There is at least one way to run the bundle in float32, no two have one name, and each has all segments."""
+    names = [way.name for way in manifest.configurations]
+    if len(set(names)) != len(names) or all(way.precision != "float32" for way in manifest.configurations):
+        raise BundleError(where, f"got configurations {names}, expected different ones, one of them float32", REBUILD)
+    for way in manifest.configurations:
+        if len(way.segments) != len(manifest.segments):
+            raise BundleError(
+                where,
+                f"configuration {way.name} has {len(way.segments)} graphs for {len(manifest.segments)} segments",
+                REBUILD,
+            )
 
 
 def _inside(folder: Path, name: str) -> Path:

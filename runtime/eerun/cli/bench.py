@@ -39,6 +39,9 @@ def bench_command(
     ] = 5.0,
     warm_up: Annotated[float, typer.Option(metavar="MS", help="Time to run before measuring, in ms.")] = 200.0,
     engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Precision of the graphs: auto, float32, float16, bfloat16, int8.")
+    ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
     ] = None,
@@ -90,6 +93,7 @@ def bench_command(
         duration_s=duration,
         warm_up_ms=warm_up,
         engine=engine,
+        precision=precision,
         threads=threads,
         against=against,
         model=model,

@@ -45,6 +45,9 @@ def run_command(
     ] = None,
     batch: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
     engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    precision: Annotated[
+        str, typer.Option(help="Precision of the graphs: auto, float32, float16, bfloat16, int8.")
+    ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
     ] = None,
@@ -62,7 +65,7 @@ def run_command(
 
     check_writable(output, flag="-o")
     path = bundle or find_bundle(Path.cwd())
-    model = load(path, engine=engine, threads=threads)
+    model = load(path, engine=engine, precision=precision, threads=threads)
     names = [entry.name for entry in model.manifest.inputs]
     source = _source(data, path)
     name, samples = choose_split(load_data(source, input_names=names), split, seed=model.manifest.split_seed)

@@ -3,15 +3,15 @@
 import numpy as np
 import pytest
 
-from eengines.backends import load_backend
 from eengines.errors import InputError
 from eerun.bench.contestants import Contestants
 from eerun.bundle import open_bundle
+from eerun.configuration import choose_configuration
 
 
 @pytest.fixture(scope="module")
 def contestants(tiny_bundle) -> Contestants:
-    return Contestants(open_bundle(tiny_bundle.path), load_backend("auto"), threads=2)
+    return Contestants(choose_configuration(open_bundle(tiny_bundle.path)), threads=2)
 
 
 @pytest.mark.parametrize("samples", [1, 3, 8, 9, 21])

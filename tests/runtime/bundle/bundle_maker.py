@@ -2,8 +2,21 @@
 
 from pathlib import Path
 
-from eerun.bundle import SCHEMA, BundleWriter, InputEntry, Manifest, PolicyFile, SegmentEntry
+from eerun.bundle import SCHEMA, BundleWriter, ConfigurationEntry, InputEntry, Manifest, PolicyFile, SegmentEntry
 from eerun.costs import CostTable
+
+
+def configuration(**changes) -> ConfigurationEntry:
+    fields = {
+        "engine": "onnxruntime",
+        "precision": "float32",
+        "segments": ("segments/0.onnx", "segments/1.onnx"),
+        "whole": "segments/whole.onnx",
+        "policy": "policy/policy.json",
+        "costs": "costs/costs.json",
+        "agreement": None,
+    }
+    return ConfigurationEntry(**{**fields, **changes})
 
 
 def manifest(**changes) -> Manifest:
@@ -31,9 +44,8 @@ def manifest(**changes) -> Manifest:
         "whole": "segments/whole.onnx",
         "whole_output": "l",
         "whole_macs": 2,
-        "precision": "float32",
-        "policy": "policy/policy.json",
-        "costs": "costs/costs.json",
+        "configurations": (configuration(),),
+        "ranges": None,
         "report": "report/summary.json",
         "splits": {},
         "split_seed": 0,

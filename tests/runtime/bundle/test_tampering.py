@@ -5,7 +5,7 @@ import os
 import shutil
 
 import pytest
-from bundle_maker import write
+from bundle_maker import configuration, manifest, write
 
 from eengines.errors import BundleError, UserError
 from eerun.bundle import find_bundle, open_bundle
@@ -28,8 +28,9 @@ def test_an_untouched_bundle_is_read(bundle):
     opened = open_bundle(bundle)
     opened.verify_files()
     assert opened.read("segments/1.onnx") == b"graphsegments/1.onnx"
-    assert opened.policy().thresholds == (0.5,)
-    assert opened.costs().run_ms(0, 3) == 2.0
+    way = opened.manifest.configurations[0]
+    assert opened.policy(way).thresholds == (0.5,)
+    assert opened.costs(way).run_ms(0, 3) == 2.0
 
 
 @pytest.mark.parametrize(
@@ -74,15 +75,15 @@ def test_a_folder_that_is_a_link_is_refused(bundle, tmp_path):
         open_bundle(bundle)
 
 
-@pytest.mark.parametrize("schema", ["eecompile.bundle/2.0", "other/1.0", "eecompile.bundle", None, 7])
+@pytest.mark.parametrize("schema", ["eecompile.bundle/1.0", "other/2.0", "eecompile.bundle", None, 7])
 def test_an_unknown_version_is_refused_by_name(bundle, schema):
     edit(bundle, lambda m: m.update(schema=schema))
-    with pytest.raises(BundleError, match=r"expected eecompile\.bundle/1\.x"):
+    with pytest.raises(BundleError, match=r"expected eecompile\.bundle/2\.x"):
         open_bundle(bundle)
 
 
 def test_a_newer_minor_version_may_have_more_fields(bundle):
-    edit(bundle, lambda m: m.update(schema="eecompile.bundle/1.9", news=[1, 2]))
+    edit(bundle, lambda m: m.update(schema="eecompile.bundle/2.9", news=[1, 2]))
     assert open_bundle(bundle).manifest.exits == ("a", "b")
 
 
@@ -93,6 +94,10 @@ def test_a_newer_minor_version_may_have_more_fields(bundle):
         (lambda m: m.update(exits=["a"]), "2 segments for 1 exits"),
         (lambda m: m.update(split_seed="zero"), r"\$\.split_seed"),
         (lambda m: m["files"].pop("segments/1.onnx"), "not listed under files"),
+        (lambda m: m["configurations"].clear(), "expected different ones, one of them float32"),
+        (lambda m: m["configurations"].append(m["configurations"][0]), "expected different ones, one of them float32"),
+        (lambda m: m["configurations"][0]["segments"].pop(), "has 1 graphs for 2 segments"),
+        (lambda m: m["configurations"][0].update(costs="costs/x.json"), "'costs/x.json' is used but not listed"),
         (lambda m: m["segments"][0].update(file="segments/9.onnx"), "'segments/9.onnx' is used but not listed"),
         (lambda m: m["inputs"][0].update(shape="big"), r"\$\.inputs\[0\]\.shape"),
     ],
@@ -123,15 +128,10 @@ def test_an_extra_file_is_reported(bundle):
 
 
 def test_thresholds_that_do_not_fit_are_refused(tmp_path):
-    write(tmp_path / "m.ee", exits=("a",), segments=open_one_segment())
+    one = configuration(segments=("segments/0.onnx",))
+    write(tmp_path / "m.ee", exits=("a",), segments=manifest().segments[:1], configurations=(one,))
     with pytest.raises(BundleError, match="1 thresholds for 1 exits"):
-        open_bundle(tmp_path / "m.ee").policy()
-
-
-def open_one_segment():
-    from bundle_maker import manifest
-
-    return manifest().segments[:1]
+        open_bundle(tmp_path / "m.ee").policy(one)
 
 
 def test_the_only_bundle_of_a_folder(bundle, tmp_path):

@@ -49,7 +49,7 @@ def test_rows_after_a_closed_exit():
         whole_ms=(3.0,) * 4,
         move_ms=(0.0, 0.0),
     )
-    executor = ChainExecutor(load_chain(chain(), load_backend("auto"), threads=2), costs)
+    executor = ChainExecutor(load_chain(chain(), load_backend("onnxruntime"), threads=2), costs)
     x = np.array([[0.9, 0]] * 3 + [[0.1, 0.2]] + [[0.9, 0]] * 3 + [[0.3, 0.1]], np.float32)
     answers = Answers(
         outputs=np.zeros((8, 2), np.float32), exit_index=np.zeros(8, np.int32), confidence=np.zeros(8, np.float32)
@@ -69,4 +69,4 @@ def test_heads_that_the_segments_do_not_have_are_refused():
         fields = {"graph": good[0].graph, "logits": good[0].logits, "score": good[0].score, **change}
         broken = chain(segments=(ChainSegment(**fields), *good[1:]))
         with pytest.raises(BundleError, match="Build the bundle again"):
-            load_chain(broken, load_backend("auto"), threads=2)
+            load_chain(broken, load_backend("onnxruntime"), threads=2)

@@ -1,0 +1,182 @@
+"""OpenVINO on the CPU: the fastest where the processor has AMX, AVX512 or VNNI.
+
+A graph is compiled once for each batch size that is bound, because kernels for one fixed shape are the fast ones.
+Left alone, OpenVINO computes in bfloat16 on processors that have it, whatever the graph says. Here the graph decides:
+bfloat16 where its tensors are bfloat16, float32 otherwise.
+"""
+
+import threading
+from collections.abc import Iterator, Mapping
+from functools import cache
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from eengines.backends.binding import check_binding
+from eengines.backends.external_weights import refuse_external_weights
+from eengines.engine import Capability, Engine, Session
+from eengines.errors import EngineError
+from eengines.tensors import Array, TensorSpec
+from eengines.threads import default_threads
+
+__all__ = ["OpenVinoBackend"]
+
+DEVICE = "CPU"
+
+DTYPES: Mapping[str, str] = {
+    "f32": "float32",
+    "f16": "float16",
+    "bf16": "bfloat16",
+    "f64": "float64",
+    "u8": "uint8",
+    "i8": "int8",
+    "u16": "uint16",
+    "i16": "int16",
+    "i32": "int32",
+    "i64": "int64",
+    "boolean": "bool",
+}
+
+OPTIONAL_PRECISIONS: Mapping[str, str] = {"BF16": "bfloat16", "INT8": "int8"}
+"""OpenVINO's name of a capability → ours."""
+
+
+class OpenVinoBackend:
+    """Loads graphs into OpenVINO's CPU plugin."""
+
+    name = "openvino"
+
+    def probe(self) -> Capability:
+        """Say whether openvino is installed, and what this processor computes in."""
+        if find_spec("openvino") is None:
+            return Capability(ok=False, reason="openvino is not installed: pip install 'eecompile[cpu]'")
+        found = _core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        optional = {ours for theirs, ours in OPTIONAL_PRECISIONS.items() if theirs in found}
+        return Capability(
+            ok=True, reason="openvino is installed", precisions=frozenset({"float32", "float16", *optional})
+        )
+
+    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
+        """Load one graph; see `Backend.load`."""
+        where = "segment" if isinstance(graph, bytes) else str(graph)
+        try:
+            content = graph if isinstance(graph, bytes) else graph.read_bytes()
+        except OSError as error:
+            raise EngineError(where, f"cannot be read: {error}", "Build the bundle again") from error
+        refuse_external_weights(content, where)
+        try:
+            model = _core().read_model(content)
+        except RuntimeError as error:
+            raise EngineError(where, f"OpenVINO refuses the graph: {error}", "Build the bundle again") from error
+        return OpenVinoEngine(model, threads or default_threads())
+
+
+class OpenVinoEngine:
+    """One graph, compiled for every batch size that was asked for so far."""
+
+    def __init__(self, model: Any, threads: int) -> None:
+        self._model = model
+        self._inputs = tuple(_spec(port) for port in model.inputs)
+        self._outputs = tuple(_spec(port) for port in model.outputs)
+        self._options = {
+            "INFERENCE_PRECISION_HINT": "bf16" if _is_bfloat16(model) else "f32",
+            "INFERENCE_NUM_THREADS": threads,
+            "NUM_STREAMS": 1,
+            "PERFORMANCE_HINT": "LATENCY",
+        }
+        self._compiled: dict[int, Any] = {}
+        self._lock = threading.Lock()
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's inputs, in its order."""
+        return self._inputs
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's outputs, in its order."""
+        return self._outputs
+
+    def open(self, inputs: Mapping[str, Array], outputs: Mapping[str, Array]) -> Session:
+        """Bind arrays; see `Engine.open`. The first call for a batch size compiles the graph for it."""
+        arrays = {**inputs, **outputs}
+        rows = check_binding((*self._inputs, *self._outputs), arrays)
+        compiled = self._compile(rows)
+        request = compiled.create_infer_request()
+        ports = [*compiled.inputs, *compiled.outputs]
+        for spec, port in zip((*self._inputs, *self._outputs), ports, strict=True):
+            request.set_tensor(port, _tensor(arrays[spec.name], port.element_type))
+        return OpenVinoSession(request, tuple(arrays.values()))
+
+    def _compile(self, rows: int) -> Any:
+        """The graph compiled for a batch of `rows`."""
+        with self._lock:
+            if rows not in self._compiled:
+                model = self._model.clone()
+                try:
+                    model.reshape(
+                        {port: [rows, *spec.shape] for port, spec in zip(model.inputs, self._inputs, strict=True)}
+                    )
+                    self._compiled[rows] = _core().compile_model(model, DEVICE, self._options)
+                except RuntimeError as error:
+                    raise EngineError(
+                        "OpenVINO",
+                        f"it cannot compile the graph for a batch of {rows}: {error}",
+                        "Choose --engine onnxruntime",
+                    ) from error
+            return self._compiled[rows]
+
+
+class OpenVinoSession:
+    """One inference request with tensors of its own; it keeps the bound arrays alive."""
+
+    def __init__(self, request: Any, arrays: tuple[Array, ...]) -> None:
+        self._request = request
+        self._arrays = arrays
+
+    def run(self) -> None:
+        """Run on the bound rows; see `Session.run`."""
+        try:
+            self._request.start_async()
+            self._request.wait()
+        except RuntimeError as error:
+            raise EngineError("OpenVINO", str(error), "Check the input values, or build the bundle again") from error
+
+
+@cache
+def _core() -> Any:
+    """One core a process: it owns the plugin, and the plugin owns the threads."""
+    import openvino
+
+    return openvino.Core()
+
+
+def _is_bfloat16(model: Any) -> bool:
+    """Whether any tensor of the graph is bfloat16."""
+    return any(port.element_type.to_string() == "bf16" for port in _outputs_of(model))
+
+
+def _outputs_of(model: Any) -> Iterator[Any]:
+    for operation in model.get_ops():
+        yield from operation.outputs()
+
+
+def _tensor(array: Array, element_type: Any) -> Any:
+    """Wrap an array without a copy."""
+    import openvino
+
+    if DTYPES[element_type.to_string()] == array.dtype.name:
+        return openvino.Tensor(array, shared_memory=True)
+    return openvino.Tensor(array, openvino.Shape(list(array.shape)), element_type)
+
+
+def _spec(port: Any) -> TensorSpec:
+    """The row of an input or output: everything behind the symbolic batch axis must be fixed."""
+    shape, kind = list(port.partial_shape), port.element_type.to_string()
+    if kind not in DTYPES or not shape or shape[0].is_static or not all(size.is_static for size in shape[1:]):
+        raise EngineError(
+            f"tensor {port.any_name!r}",
+            f"got {kind} {port.partial_shape}, expected a symbolic batch axis in front and fixed axes behind",
+            "Build the bundle again",
+        )
+    return TensorSpec(name=port.any_name, dtype=DTYPES[kind], shape=tuple(size.get_length() for size in shape[1:]))
