@@ -2,18 +2,19 @@
 
 import logging
 from dataclasses import dataclass
+from typing import NamedTuple
 
 from eengines.backends import BACKENDS, load_backend
 from eengines.engine import Backend
 from eengines.errors import EngineError, UserError
+from eengines.targets import PRECISIONS
 from eerun.bundle import Bundle, ConfigurationEntry, PolicyFile
 from eerun.costs import CostTable
 from eerun.executor import Chain, ChainSegment
 
-__all__ = ["AUTO", "PRECISIONS", "Configuration", "choose_configuration"]
+__all__ = ["AUTO", "Configuration", "choose_configuration"]
 
 AUTO = "auto"
-PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 
 _log = logging.getLogger("eerun")
 
@@ -25,6 +26,11 @@ class Configuration:
     bundle: Bundle
     entry: ConfigurationEntry
     backend: Backend
+
+    @property
+    def name(self) -> str:
+        """`ENGINE-PRECISION`, as it runs here: the engine may be one that the build did not measure."""
+        return f"{self.backend.name}-{self.entry.precision}"
 
     @property
     def words(self) -> str:
@@ -70,7 +76,7 @@ def choose_configuration(bundle: Bundle, *, engine: str = AUTO, precision: str =
     Args:
         bundle: an opened bundle.
         engine: name of a backend, or `auto`.
-        precision: one of `PRECISIONS`, or `auto`.
+        precision: `float32`, `float16`, `bfloat16`, `int8`, or `auto`.
 
     Raises:
         UserError: an unknown engine or precision, or one that the bundle does not have.
@@ -99,6 +105,24 @@ def choose_configuration(bundle: Bundle, *, engine: str = AUTO, precision: str =
         f"it has no configuration for --engine {engine} --precision {precision}, it has {names}",
         "Choose one of these, or build again with what you need",
     )
+
+
+class Usable(NamedTuple):
+    """The configurations of a bundle that can run here, in its order, and why the others cannot."""
+
+    configurations: tuple[Configuration, ...]
+    reasons: tuple[str, ...]
+
+
+def usable_configurations(bundle: Bundle) -> Usable:
+    """Return every way to run a bundle here that its build measured."""
+    reasons: list[str] = []
+    found = []
+    for entry in bundle.manifest.configurations:
+        backend = _usable(entry, reasons)
+        if backend is not None:
+            found.append(Configuration(bundle=bundle, entry=entry, backend=backend))
+    return Usable(tuple(found), tuple(reasons))
 
 
 def _check_names(engine: str, precision: str) -> None:

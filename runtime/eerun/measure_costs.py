@@ -1,11 +1,11 @@
 """Measure `T_k(b)`: every segment and the whole network at every bucket, taking turns in one run."""
 
 import platform
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
-from time import perf_counter_ns
+from time import perf_counter_ns, sleep
 
 import numpy as np
 
@@ -14,7 +14,7 @@ from eerun.costs import CostTable, Piece
 from eerun.executor import LoadedChain
 from eerun.executor.compaction import Moves, move_rows
 
-__all__ = ["MeterSettings", "device_name", "measure_costs"]
+__all__ = ["MeterSettings", "Subject", "device_name", "measure_costs"]
 
 WARM_UP_ROUNDS = 2
 LEAST_ROUNDS = 5
@@ -22,65 +22,97 @@ ORDER_SEED = 0
 QUANTILE = 0.25
 """Of the rounds. Another process that takes the cores for a moment raises the median; it must not decide anything."""
 NS_PER_MS = 1e6
+SETTLE_S = 0.01
+WHOLE = -1
+
+Cell = tuple[int, int]
+"""Segment and bucket."""
+
+Run = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
-class MeterSettings:
-    """What is measured, and how long.
+class Subject:
+    """What is measured: one engine with graphs of one precision.
 
     Attributes:
-        engine: name of the backend, for the record.
-        precision: precision of the graphs, for the record.
-        threads: number of threads, for the record.
-        buckets: batch sizes, ascending.
-        seconds: how long to measure, at least; 5 rounds or more.
+        engine: name of the backend.
+        precision: precision of the graphs.
+        chain: the segments.
+        whole: the network without exit heads, as a chain of one segment.
     """
 
     engine: str
     precision: str
+    chain: LoadedChain
+    whole: LoadedChain
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeterSettings:
+    """How it is measured.
+
+    Attributes:
+        threads: number of threads, for the record.
+        buckets: batch sizes, ascending.
+        seconds: how long to measure each subject, at least; 5 rounds or more.
+    """
+
     threads: int
     buckets: tuple[int, ...]
     seconds: float
 
 
 def measure_costs(
-    chain: LoadedChain,
-    whole: LoadedChain,
+    subjects: Sequence[Subject],
     inputs: Mapping[str, Array],
     settings: MeterSettings,
     progress: Callable[[float], None],
-) -> CostTable:
-    """Return the typical time (lower quartile) of every segment at every bucket.
+) -> tuple[CostTable, ...]:
+    """Return the typical time (lower quartile) of every segment at every bucket, for each subject.
 
-    Both chains lose the buffers they had.
+    Subjects take turns, so that a machine that slows down for a while slows all of them down. All chains lose the
+    buffers they had.
 
     Args:
-        chain: the segments.
-        whole: the network without exit heads, as a chain of one segment.
+        subjects: what is measured.
         inputs: real samples by input name; repeated where there are fewer than the largest bucket.
-        settings: what is measured, and how long.
+        settings: how it is measured.
         progress: called with the share of the time that has passed.
     """
-    buckets = settings.buckets
-    for loaded in (chain, whole):
+    runs = [_runs(subject, inputs, settings.buckets) for subject in subjects]
+    times = _take_turns(runs, settings.seconds * len(subjects), progress)
+    return tuple(
+        _table(subject, measured, settings) for subject, measured in zip(subjects, times, strict=True)
+    )
+
+
+def _runs(subject: Subject, inputs: Mapping[str, Array], buckets: Sequence[int]) -> dict[Cell, Run]:
+    """Sessions of every segment (the whole network is segment −1) at every bucket, with real samples in front."""
+    for loaded in (subject.chain, subject.whole):
         loaded.allocate(buckets[-1])
         for name, array in inputs.items():
             loaded.buffer(name)[:] = np.resize(array, (buckets[-1], *array.shape[1:]))
-    runs: dict[tuple[int, int], Callable[[], None]] = {}
+    runs: dict[Cell, Run] = {}
     for bucket in buckets:
         piece = Piece(offset=0, bucket=bucket)
-        for index in range(len(chain.engines)):
-            runs[index, bucket] = chain.session(index, piece).run
-        runs[-1, bucket] = whole.session(0, piece).run
-    times = _take_turns(runs, settings.seconds, progress)
-    typical = {key: float(np.quantile(values, QUANTILE)) / NS_PER_MS for key, values in times.items()}
+        for index in range(len(subject.chain.engines)):
+            runs[index, bucket] = subject.chain.session(index, piece).run
+        runs[WHOLE, bucket] = subject.whole.session(0, piece).run
+    return runs
+
+
+def _table(subject: Subject, times: Mapping[Cell, Sequence[int]], settings: MeterSettings) -> CostTable:
+    """The typical times of one subject."""
+    chain, buckets = subject.chain, settings.buckets
+    typical = {cell: float(np.quantile(values, QUANTILE)) / NS_PER_MS for cell, values in times.items()}
     return CostTable(
-        engine=settings.engine,
-        precision=settings.precision,
+        engine=subject.engine,
+        precision=subject.precision,
         device=f"{device_name()}, {settings.threads} threads",
         buckets=buckets,
         segment_ms=tuple(tuple(typical[k, b] for b in buckets) for k in range(len(chain.engines))),
-        whole_ms=tuple(typical[-1, b] for b in buckets),
+        whole_ms=tuple(typical[WHOLE, b] for b in buckets),
         move_ms=tuple(_move_ms(chain, boundary) for boundary in range(len(chain.crossing))),
     )
 
@@ -96,21 +128,31 @@ def device_name() -> str:
 
 
 def _take_turns(
-    runs: Mapping[tuple[int, int], Callable[[], None]], seconds: float, progress: Callable[[float], None]
-) -> dict[tuple[int, int], list[int]]:
-    """Run all, one after the other, round after round; return nanoseconds of each."""
-    times: dict[tuple[int, int], list[int]] = {key: [] for key in runs}
-    for run in [*runs.values()] * WARM_UP_ROUNDS:
-        run()
-    order, generator = [*runs], np.random.default_rng(ORDER_SEED)
+    subjects: Sequence[Mapping[Cell, Run]], seconds: float, progress: Callable[[float], None]
+) -> list[dict[Cell, list[int]]]:
+    """Run all cells of a subject, then those of the next, round after round; return nanoseconds of each.
+
+    Between two subjects there is a pause and a run that does not count: threads of another engine's pool spin for a
+    while when they are done, and take the cores.
+    """
+    times: list[dict[Cell, list[int]]] = [{cell: [] for cell in runs} for runs in subjects]
+    for runs in subjects:
+        for run in [*runs.values()] * WARM_UP_ROUNDS:
+            run()
+    generator = np.random.default_rng(ORDER_SEED)
     started, rounds = perf_counter_ns(), 0
     while rounds < LEAST_ROUNDS or perf_counter_ns() - started < seconds * 1e9:
-        generator.shuffle(order)  # so that none always follows the same neighbour, whose data fill the caches
-        for key in order:
-            run = runs[key]
-            before = perf_counter_ns()
-            run()
-            times[key].append(perf_counter_ns() - before)
+        for runs, measured in zip(subjects, times, strict=True):
+            order = [*runs]
+            generator.shuffle(order)  # so that none always follows the same neighbour, whose data fill the caches
+            if len(subjects) > 1:
+                sleep(SETTLE_S)
+            runs[order[-1]]()
+            for cell in order:
+                run = runs[cell]
+                before = perf_counter_ns()
+                run()
+                measured[cell].append(perf_counter_ns() - before)
         rounds += 1
         progress(min(1.0, (perf_counter_ns() - started) / (seconds * 1e9)) if seconds else 1.0)
     return times

@@ -34,7 +34,7 @@ def test_flags_keep_the_defaults_of_the_settings():
     for field in dataclasses.fields(BuildSettings):
         default = parameters[field.name].default
         expected = getattr(settings, field.name)
-        if field.name == "max_drop":
+        if field.name in ("max_drop", "max_quant_drop"):
             assert default == f"{expected:.0%}"
         else:
             assert default == expected or (not default and expected in (None, False)), field.name

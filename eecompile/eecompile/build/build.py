@@ -1,33 +1,26 @@
-"""The build, stage by stage: prepare, check, measure, tune, write."""
+"""The build, stage by stage: prepare, the float32 chain, calibrate, the other candidates, choose, write."""
 
-from collections.abc import Sequence
 from pathlib import Path
 from time import perf_counter
 
-import onnx_ir as ir
-
-from eecompile.build.check_chain import check_chain
+from eecompile.build.candidates import find_candidates
+from eecompile.build.choose import choose
+from eecompile.build.float32_chain import run_float32
+from eecompile.build.int8_source import int8_source
+from eecompile.build.keep_float import named_nodes
+from eecompile.build.lower_graphs import Lowering
 from eecompile.build.make_report import make_report
-from eecompile.build.prepare import Prepared, prepare
+from eecompile.build.prepare import prepare
 from eecompile.build.report import BuildReport
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
-from eecompile.build.tune import tune
-from eecompile.build.write import Graphs, write_bundle
-from eengines.backends import load_backend
+from eecompile.build.trials import run_trials
+from eecompile.build.write import write_bundle
 from eengines.backends.onnxruntime import session_options
-from eengines.engine import Backend
-from eengines.errors import BuildError
 from eengines.threads import threads_or_default
 from eerun.bundle import BundleWriter
-from eerun.costs import CostTable
-from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
-from eerun.measure_costs import MeterSettings, measure_costs
 
 __all__ = ["build"]
-
-PRECISION = "float32"
-MAX_GRAPH_BYTES = 2**31 - 2**20
 
 
 def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
@@ -48,75 +41,30 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
     """
     started = perf_counter()
     target = settings.output or model.with_suffix(".ee")
-    backend = load_backend("onnxruntime" if settings.engine == "auto" else settings.engine)
     session_options(threads_or_default(settings.threads))  # before any other session of this process fixes the number
     with BundleWriter(target) as writer:
         prepared = prepare(model, settings, stages)
-        graphs = [_serialize(segment.model, index) for index, segment in enumerate(prepared.split.segments)]
-        whole = _serialize(prepared.split.whole, None)
-        with stages.stage("measure segments"):
-            costs = _measure(prepared, graphs, whole, backend, settings, stages)
-        with stages.stage("check the chain"):
-            executor = _executor(prepared, graphs, backend, costs, settings)
-            error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
-        tuned = tune(prepared, executor, costs, settings, stages)
+        candidates, untried = find_candidates(settings, calibrated="calib" in prepared.splits)
+        for reason in untried:
+            stages.detail(reason)
+        keep = named_nodes(prepared.split, prepared.ingested.exits, settings.keep_float or ())
+        source = Lowering(split=prepared.split, ranges=None, keep_float=keep)
+        float32 = run_float32(prepared, source, settings, stages)
+        if any(candidate.precision == "int8" for candidate in candidates):
+            source = int8_source(prepared, float32, source, settings, stages)
+        trials = run_trials(prepared, source, float32, candidates, settings, stages)
+        chosen = choose(trials, settings, stages)
         report = make_report(
-            prepared, costs, tuned, settings, names=(model.name, target.name), chain_error=error, started=started
+            prepared,
+            chosen,
+            source,
+            settings,
+            names=(model.name, target.name),
+            chain_error=float32.chain_error,
+            started=started,
         )
         for warning in report.warnings:
             stages.warn(warning)
         with stages.stage("write the bundle"):
-            write_bundle(writer, prepared, Graphs(segments=tuple(graphs), whole=whole), costs, report)
+            write_bundle(writer, prepared, source, chosen, report)
     return report
-
-
-def _serialize(model: ir.Model, index: int | None) -> bytes:
-    """A graph as bytes, weights inside."""
-    proto = ir.to_proto(model)
-    size = proto.ByteSize()
-    if size > MAX_GRAPH_BYTES:
-        raise BuildError(
-            "whole network" if index is None else f"segment {index}",
-            f"its graph has {size} bytes, ONNX files hold at most {MAX_GRAPH_BYTES}",
-            "Use a smaller network",
-        )
-    return bytes(proto.SerializeToString(deterministic=True))
-
-
-def _chain(prepared: Prepared, graphs: Sequence[bytes]) -> Chain:
-    return Chain(
-        inputs=tuple(entry.spec for entry in prepared.inputs),
-        segments=tuple(
-            ChainSegment(graph=graph, logits=segment.logits, score=segment.score)
-            for graph, segment in zip(graphs, prepared.split.segments, strict=True)
-        ),
-    )
-
-
-def _measure(
-    prepared: Prepared, graphs: Sequence[bytes], whole: bytes, backend: Backend, settings: BuildSettings, stages: Stages
-) -> CostTable:
-    threads = threads_or_default(settings.threads)
-    chain = _chain(prepared, graphs)
-    output = chain.segments[-1].logits
-    whole_chain = Chain(inputs=chain.inputs, segments=(ChainSegment(graph=whole, logits=output, score=output),))
-    return measure_costs(
-        load_chain(chain, backend, threads=threads),
-        load_chain(whole_chain, backend, threads=threads),
-        prepared.samples,
-        MeterSettings(
-            engine=backend.name,
-            precision=PRECISION,
-            threads=threads,
-            buckets=settings.all_buckets,
-            seconds=settings.measure_seconds,
-        ),
-        stages.progress,
-    )
-
-
-def _executor(
-    prepared: Prepared, graphs: Sequence[bytes], backend: Backend, costs: CostTable, settings: BuildSettings
-) -> ChainExecutor:
-    loaded = load_chain(_chain(prepared, graphs), backend, threads=threads_or_default(settings.threads))
-    return ChainExecutor(loaded, costs)

@@ -2,19 +2,21 @@
 
 from time import perf_counter
 
+from eecompile.build.choose import Chosen
+from eecompile.build.lower_graphs import Lowering
 from eecompile.build.prepare import Prepared
-from eecompile.build.report import BuildReport, SegmentReport
+from eecompile.build.report import BuildReport, SegmentReport, TrialReport
 from eecompile.build.settings import BuildSettings
+from eecompile.build.trial import Trial
 from eecompile.build.tune import Tuned
-from eerun.costs import CostTable
 
 __all__ = ["make_report"]
 
 
 def make_report(
     prepared: Prepared,
-    costs: CostTable,
-    tuned: Tuned,
+    chosen: Chosen,
+    source: Lowering,
     settings: BuildSettings,
     *,
     names: tuple[str, str],
@@ -25,19 +27,28 @@ def make_report(
 
     Args:
         prepared: the network in segments.
-        costs: measured times.
-        tuned: thresholds, and what they do.
+        chosen: what was tried, and what was chosen.
+        source: what the graphs were made of.
         settings: what the user chose.
         names: of the model file and of the bundle.
         chain_error: see `BuildReport`.
         started: `perf_counter()` when the build started.
     """
+    costs, tuned, ranges = chosen.best.costs, chosen.best.tuned, source.ranges
+    trials = [*(_trial(trial, kept=True) for trial in chosen.kept)]
+    trials += [_trial(trial, kept=False) for trial in chosen.dropped]
     return BuildReport(
         model=names[0],
         bundle=names[1],
         policy=settings.policy,
         max_drop=settings.max_drop if settings.thresholds is None else None,
         drop_measure="agreement" if settings.agreement else "accuracy",
+        max_quant_drop=settings.max_quant_drop,
+        trials=tuple(trials),
+        calibration=None
+        if ranges is None
+        else f"{ranges.method} on {ranges.calibrate_on}: {', '.join(map(str, ranges.samples))} samples",
+        keep_float=tuple(sorted(source.keep_float)),
         segments=_segments(prepared, tuned),
         whole_macs=prepared.split.whole_macs,
         costs=costs,
@@ -47,8 +58,23 @@ def make_report(
         test=tuned.test,
         reference_error=prepared.reference_error,
         chain_error=chain_error,
-        warnings=_warnings(tuned, costs, settings),
+        warnings=_warnings(chosen, settings),
         seconds=perf_counter() - started,
+    )
+
+
+def _trial(trial: Trial, *, kept: bool) -> TrialReport:
+    return TrialReport(
+        engine=trial.candidate.engine,
+        precision=trial.candidate.precision,
+        whole_ms=trial.costs.whole_ms[-1],
+        chain_ms=sum(row[-1] for row in trial.costs.segment_ms),
+        expected_ms=None if trial.tuned.tune is None else trial.tuned.tune.expected_ms,
+        agreement=trial.agreement,
+        answers_kept=trial.answers_kept,
+        tune=trial.tuned.tune,
+        test=trial.tuned.test,
+        kept=kept,
     )
 
 
@@ -74,18 +100,20 @@ def _segments(prepared: Prepared, tuned: Tuned) -> tuple[SegmentReport, ...]:
     )
 
 
-def _warnings(tuned: Tuned, costs: CostTable, settings: BuildSettings) -> tuple[str, ...]:
+def _warnings(chosen: Chosen, settings: BuildSettings) -> tuple[str, ...]:
     """What a user should know before using the bundle."""
-    found = []
-    test = tuned.test
+    found, test = [*_int8_does_not_pay(chosen)], chosen.best.tuned.test
     if test is None:
-        return ("no data: thresholds are as given, nothing is known about accuracy",)
-    if test.expected_ms >= costs.whole_ms[-1]:
+        return (*found, "no data: thresholds are as given, nothing is known about accuracy")
+    costs = chosen.best.costs
+    fastest = min(chosen.kept, key=lambda trial: trial.costs.whole_ms[-1])
+    whole_ms = fastest.costs.whole_ms[-1]
+    if test.expected_ms >= whole_ms:
         found.append(
             f"exits do not pay here: expected {test.expected_ms:.2f} ms a batch of {costs.max_batch}, "
-            f"the whole network takes {costs.whole_ms[-1]:.2f} ms"
+            f"the whole network takes {whole_ms:.2f} ms ({fastest.candidate.words})"
         )
-    final = 1.0 if settings.agreement else test.accuracy_final
+    final = 1.0 if settings.agreement else test.accuracy_float32
     reached = test.agreement if settings.agreement else test.accuracy
     if settings.thresholds is None and final and reached is not None and reached < final * (1 - settings.max_drop):
         found.append(
@@ -93,3 +121,17 @@ def _warnings(tuned: Tuned, costs: CostTable, settings: BuildSettings) -> tuple[
             "thresholds fitted to the tune split promise nothing on other samples"
         )
     return tuple(found)
+
+
+def _int8_does_not_pay(chosen: Chosen) -> list[str]:
+    """Say where INT8 is slower than another precision of the same engine."""
+    found = []
+    for trial in (trial for trial in chosen.kept if trial.candidate.precision == "int8"):
+        rivals = [t for t in chosen.kept if t.candidate.engine == trial.candidate.engine and t is not trial]
+        best = min(rivals, key=lambda rival: rival.expected_ms, default=trial)
+        if best.expected_ms < trial.expected_ms:
+            found.append(
+                f"INT8 does not pay on {trial.candidate.engine}: {trial.expected_ms:.2f} ms a batch of "
+                f"{trial.costs.max_batch}, {best.candidate.precision} takes {best.expected_ms:.2f} ms"
+            )
+    return found

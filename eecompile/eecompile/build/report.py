@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eerun.costs import CostTable
 
-__all__ = ["BuildReport", "SegmentReport", "SplitReport"]
+__all__ = ["BuildReport", "SegmentReport", "SplitReport", "TrialReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,8 +39,9 @@ class SplitReport:
         shares: share of the samples that leaves at each exit.
         accuracy: share answered as labelled; None without labels.
         accuracy_final: the same if all went to the final exit.
+        accuracy_float32: the same of the final exit in float32.
         exit_accuracy_all: accuracy of each exit if all samples left there; None without labels.
-        agreement: share answered as the final exit would.
+        agreement: share answered as the final exit does in float32.
         expected_ms: expected milliseconds of a full batch.
         expected_ms_without_exits: the same if nobody leaves early.
     """
@@ -49,10 +50,40 @@ class SplitReport:
     shares: tuple[float, ...]
     accuracy: float | None
     accuracy_final: float | None
+    accuracy_float32: float | None
     exit_accuracy_all: tuple[float, ...] | None
     agreement: float
     expected_ms: float
     expected_ms_without_exits: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrialReport:
+    """One engine with graphs of one precision. Milliseconds are of a full batch.
+
+    Attributes:
+        engine: name of the backend.
+        precision: precision of the graphs.
+        whole_ms: the whole network without exit heads.
+        chain_ms: the segments, if nobody leaves early.
+        expected_ms: the segments with tuned thresholds, expected on *tune*; None without data.
+        agreement: for each exit, the share of the *tune* samples answered as in float32; None without data.
+        answers_kept: the same at the exit where each sample leaves in float32; None without data.
+        tune: what thresholds were tuned on; None without data.
+        test: data that tuning never saw; None without data.
+        kept: whether it keeps the bound, and is in the bundle.
+    """
+
+    engine: str
+    precision: str
+    whole_ms: float
+    chain_ms: float
+    expected_ms: float | None
+    agreement: tuple[float, ...] | None
+    answers_kept: float | None
+    tune: SplitReport | None
+    test: SplitReport | None
+    kept: bool
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,15 +96,19 @@ class BuildReport:
         policy: the exit policy.
         max_drop: allowed relative drop; None for thresholds by hand.
         drop_measure: `accuracy` or `agreement`.
-        segments: one for each exit.
+        max_quant_drop: share of answers that may differ from float32.
+        trials: everything that was measured, the chosen configuration first.
+        calibration: how the INT8 ranges were made; None without.
+        keep_float: nodes that stay in float in INT8 and half precision.
+        segments: one for each exit, with the thresholds of the chosen configuration.
         whole_macs: multiply-accumulates a sample of the network without exit heads.
-        costs: measured times.
+        costs: measured times of the chosen configuration.
         batch: batch size of the expected times.
         whole_ms: measured milliseconds of a full batch in the network without exit heads.
         tune: what thresholds were tuned on; None without data.
         test: data that tuning never saw; None without data.
         reference_error: largest difference of the logits from torch's, relative to their spread; None for ONNX.
-        chain_error: largest difference of the chain's logits from the whole graph's, relative to their spread.
+        chain_error: largest difference of the float32 chain's logits from the whole graph's, relative to their spread.
         warnings: what the user should know.
         seconds: how long the build took.
     """
@@ -83,6 +118,10 @@ class BuildReport:
     policy: str
     max_drop: float | None
     drop_measure: str
+    max_quant_drop: float
+    trials: tuple[TrialReport, ...]
+    calibration: str | None
+    keep_float: tuple[str, ...]
     segments: tuple[SegmentReport, ...]
     whole_macs: int
     costs: CostTable

@@ -4,8 +4,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eengines.errors import UserError
+from eengines.targets import PRECISIONS, check_precision, target_by_name
 
 __all__ = ["BuildSettings", "default_buckets"]
+
+
+CALIBRATE_ON = ("survivors", "all")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,7 +34,15 @@ class BuildSettings:
         thresholds: thresholds by hand, one for each exit but the last; NaN stands for `never`.
         max_batch: the largest batch that runs together.
         buckets: batch sizes to prepare; None: powers of two up to `max_batch`.
-        engine: backend that is measured.
+        precision: `auto` takes the fastest that keeps `max_quant_drop`; or `float32`, `float16`, `bfloat16`, `int8`.
+        int8: short for `precision="int8"`.
+        fp16: short for `precision="float16"`; with `int8`, what is not INT8 is float16 (GPU targets).
+        target: device that the graphs are lowered for besides this machine's CPU; see `eengines.targets`.
+        max_quant_drop: largest share of answers that may differ from float32.
+        calibrator: how INT8 ranges are chosen: `min-max`, `percentile`, `entropy` or `mse`.
+        calibrate_on: `survivors` calibrates a segment on the samples that reach it, `all` on all.
+        keep_float: names of nodes, or of exits for their whole head, that stay in float.
+        engine: backend that runs the bundle; `auto`: the fastest.
         threads: threads of the engine; None: as many as cores.
         measure_seconds: how long costs are measured.
         seed: seed of the data splits.
@@ -53,6 +65,14 @@ class BuildSettings:
     thresholds: tuple[float, ...] | None = None
     max_batch: int = 32
     buckets: tuple[int, ...] | None = None
+    precision: str = "auto"
+    int8: bool = False
+    fp16: bool = False
+    target: str = "cpu"
+    max_quant_drop: float = 0.01
+    calibrator: str = "min-max"
+    calibrate_on: str = "survivors"
+    keep_float: tuple[str, ...] | None = None
     engine: str = "auto"
     threads: int | None = None
     measure_seconds: float = 4.0
@@ -61,6 +81,15 @@ class BuildSettings:
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 1:
             raise UserError("--max-drop", f"got {self.max_drop:.3g}, expected 0% to 100%", "Give for example 1%")
+        if not 0 <= self.max_quant_drop <= 1:
+            raise UserError(
+                "--max-quant-drop", f"got {self.max_quant_drop:.3g}, expected 0% to 100%", "Give for example 0.5%"
+            )
+        if self.calibrate_on not in CALIBRATE_ON:
+            raise UserError(
+                "--calibrate-on", f"got {self.calibrate_on!r}, expected survivors or all", "Choose one of these"
+            )
+        self._check_precision()
         if self.seed < 0:
             raise UserError("--seed", f"got {self.seed}, expected 0 or more", "Give a number that is not negative")
         if self.max_batch < 1:
@@ -75,6 +104,34 @@ class BuildSettings:
                 f"got {self.buckets}, expected positive numbers up to the largest batch {self.max_batch}",
                 "List batch sizes, the last equal to --max-batch",
             )
+
+    def _check_precision(self) -> None:
+        """One precision, and one that the target has."""
+        if self.precision not in ("auto", *PRECISIONS):
+            known = ", ".join(("auto", *PRECISIONS))
+            raise UserError("--precision", f"got {self.precision!r}, known are {known}", "Choose one of these")
+        short = ["int8"] * self.int8 + ["float16"] * (self.fp16 and not self.int8)
+        if short and self.precision not in ("auto", *short):
+            flag = "--int8" if self.int8 else "--fp16"
+            raise UserError(flag, f"got it together with --precision {self.precision}", "Give one of the two")
+        target = target_by_name(self.target)
+        if self.wanted != "auto":
+            check_precision(target, self.wanted)
+        if self.int8 and self.fp16:
+            if target.compute_capability is None:
+                raise UserError(
+                    "--int8 --fp16", "on a CPU what is not INT8 stays float32", "Give one of the two, or a GPU target"
+                )
+            check_precision(target, "float16")
+
+    @property
+    def wanted(self) -> str:
+        """The precision that the user wants, or `auto`."""
+        return "int8" if self.int8 else "float16" if self.fp16 else self.precision
+
+    def accepts(self, engine: str, precision: str) -> bool:
+        """Whether the user lets the build choose this engine and precision."""
+        return self.engine in ("auto", engine) and self.wanted in ("auto", precision)
 
     @property
     def all_buckets(self) -> tuple[int, ...]:

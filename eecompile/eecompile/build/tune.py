@@ -1,23 +1,21 @@
-"""Find the thresholds, and replay them on data that tuning never saw."""
+"""Find the thresholds of one configuration, and replay them on data that tuning never saw."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import isnan
 
 from eecalib.exit_table import ExitTable
 from eecalib.expected_cost import expected_batch_ms
-from eecalib.record import record_exits
 from eecalib.replay import replay
 from eecalib.thresholds import optimism, tune_thresholds
-from eecompile.build.prepare import Prepared
+from eecompile.build.recorded import Recorded
 from eecompile.build.report import SplitReport
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eengines.errors import UserError
 from eerun.costs import CostTable
-from eerun.executor import ChainExecutor
 
-__all__ = ["Tuned", "tune"]
+__all__ = ["Tuned", "thresholds_by_hand", "tune"]
 
 FOLDS = 5
 
@@ -32,43 +30,54 @@ class Tuned:
 
 
 def tune(
-    prepared: Prepared, executor: ChainExecutor, costs: CostTable, settings: BuildSettings, stages: Stages
+    recorded: Recorded | None, reference: Recorded | None, costs: CostTable, settings: BuildSettings, stages: Stages
 ) -> Tuned:
-    """Tune on *tune* (or take the thresholds given), report on *test*."""
-    exits = len(prepared.split.segments)
-    by_hand = _by_hand(settings, exits)
-    if not prepared.splits:
-        return Tuned(thresholds=by_hand or (None,) * (exits - 1), tune=None, test=None)
-    with stages.stage("record exits on tune"):
-        tune_table = record_exits(executor, prepared.splits["tune"], stages.progress)
-    with stages.stage("tune thresholds"):
-        thresholds = by_hand if by_hand is not None else _search(tune_table, costs, settings, stages)
-    with stages.stage("record exits on test"):
-        test_table = record_exits(executor, prepared.splits["test"], stages.progress)
+    """Tune on *tune* (or take the thresholds given), report on *test*.
+
+    Args:
+        recorded: what the exits of this configuration say; None without data.
+        reference: what they say in float32: the drop that the user allows is against its final exit.
+        costs: measured times of this configuration.
+        settings: what the user chose.
+        stages: where decisions are explained.
+    """
+    by_hand = thresholds_by_hand(settings, costs.segments)
+    if recorded is None or reference is None:
+        return Tuned(thresholds=by_hand or (None,) * (costs.segments - 1), tune=None, test=None)
+    tables = [_as_asked(recorded.tune, reference.tune, settings), _as_asked(recorded.test, reference.test, settings)]
+    if by_hand is None:
+        thresholds = _search(tables[0], _allowed_drop(tables[0], reference.tune, settings), costs, settings, stages)
+    else:
+        thresholds = by_hand
     return Tuned(
         thresholds=thresholds,
-        tune=split_report(tune_table, thresholds, costs),
-        test=split_report(test_table, thresholds, costs),
+        tune=split_report(recorded.tune, reference.tune, thresholds, costs),
+        test=split_report(recorded.test, reference.test, thresholds, costs),
     )
 
 
-def split_report(table: ExitTable, thresholds: Sequence[float | None], costs: CostTable) -> SplitReport:
+def split_report(
+    table: ExitTable, reference: ExitTable, thresholds: Sequence[float | None], costs: CostTable
+) -> SplitReport:
     """Replay thresholds on a table."""
     result = replay(table, thresholds)
+    final = replay(replace(table, labels=reference.answers[:, -1]), thresholds)
     every = None if table.labels is None else tuple(float(v) for v in table.correct.mean(axis=0))
     return SplitReport(
         samples=table.samples,
         shares=result.shares,
         accuracy=result.accuracy,
         accuracy_final=result.accuracy_final,
+        accuracy_float32=None if table.labels is None else float(reference.correct[:, -1].mean()),
         exit_accuracy_all=every,
-        agreement=result.agreement,
+        agreement=final.accuracy if final.accuracy is not None else result.agreement,
         expected_ms=expected_batch_ms(costs, reached=result.reached, batch=costs.max_batch),
         expected_ms_without_exits=expected_batch_ms(costs, reached=(1.0,) * table.exits, batch=costs.max_batch),
     )
 
 
-def _by_hand(settings: BuildSettings, exits: int) -> tuple[float | None, ...] | None:
+def thresholds_by_hand(settings: BuildSettings, exits: int) -> tuple[float | None, ...] | None:
+    """The thresholds that the user gave, or None."""
     if settings.thresholds is None:
         return None
     if len(settings.thresholds) != exits - 1:
@@ -80,27 +89,40 @@ def _by_hand(settings: BuildSettings, exits: int) -> tuple[float | None, ...] | 
     return tuple(None if isnan(value) else value for value in settings.thresholds)
 
 
-def _search(table: ExitTable, costs: CostTable, settings: BuildSettings, stages: Stages) -> tuple[float | None, ...]:
+def _as_asked(table: ExitTable, reference: ExitTable, settings: BuildSettings) -> ExitTable:
+    """With --agreement, or without labels, the right answer is that of the final exit in float32."""
+    if settings.agreement or table.labels is None:
+        return replace(table, labels=reference.answers[:, -1])
+    return table
+
+
+def _allowed_drop(table: ExitTable, reference: ExitTable, settings: BuildSettings) -> float:
+    """The drop against this configuration's own final exit that is the allowed drop against float32's.
+
+    (1 − d)·A_reference = (1 − d')·A_own, so d' = 1 − (1 − d)·A_reference / A_own.
+    """
+    own = float((table.answers[:, -1] == table.labels).mean())
+    expected = float((reference.answers[:, -1] == table.labels).mean())
+    if own in (0, expected):
+        return settings.max_drop
+    return max(-1.0, round(1 - (1 - settings.max_drop) * expected / own, 9))
+
+
+def _search(
+    table: ExitTable, max_drop: float, costs: CostTable, settings: BuildSettings, stages: Stages
+) -> tuple[float | None, ...]:
     """Search on the whole tune split, for a drop that leaves room for what the search overfits."""
-    batch = costs.max_batch
-    extra = max(
-        0.0,
-        optimism(
-            table,
-            costs,
-            batch=batch,
-            max_drop=settings.max_drop,
-            agreement=settings.agreement,
-            folds=min(FOLDS, table.samples),
-            seed=settings.seed,
+    batch, extra = costs.max_batch, 0.0
+    if table.samples >= FOLDS:
+        extra = max(
+            0.0,
+            optimism(table, costs, batch=batch, max_drop=max_drop, agreement=False, folds=FOLDS, seed=settings.seed),
         )
-        if table.samples >= FOLDS
-        else 0.0,
-    )
-    found = tune_thresholds(table, costs, batch=batch, max_drop=settings.max_drop - extra, agreement=settings.agreement)
+    found = tune_thresholds(table, costs, batch=batch, max_drop=max_drop - extra, agreement=False)
     stages.detail(
-        f"looked at {found.candidates} threshold vectors; searched for a drop of {settings.max_drop:.2%} less "
-        f"{extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); expected "
-        f"{found.expected_ms:.2f} ms a batch of {batch}, {found.expected_ms_without_exits:.2f} ms without exits"
+        f"{costs.engine} {costs.precision}: looked at {found.candidates} threshold vectors; searched for a drop of "
+        f"{max_drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); "
+        f"expected {found.expected_ms:.2f} ms a batch of {batch}, {found.expected_ms_without_exits:.2f} ms without "
+        "exits"
     )
     return found.thresholds

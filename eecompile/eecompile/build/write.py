@@ -1,54 +1,45 @@
 """Write everything that a build made into a bundle."""
 
 import platform
-from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 
+from eecompile.build.candidates import PORTABLE
+from eecompile.build.choose import Chosen
+from eecompile.build.lower_graphs import Lowering
 from eecompile.build.prepare import Prepared
 from eecompile.build.report import BuildReport
+from eecompile.build.trial import Trial
 from eerun.bundle import SCHEMA, BundleWriter, ConfigurationEntry, Manifest, PolicyFile, SegmentEntry, SplitEntry
-from eerun.costs import CostTable
 from eerun.data import digest
 
-__all__ = ["Graphs", "write_bundle"]
+__all__ = ["write_bundle"]
 
-RECORDED_VERSIONS = ("eecompile", "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "torch")
+RECORDED_VERSIONS = ("eecompile", "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "openvino", "torch")
 
-
-@dataclass(frozen=True, kw_only=True)
-class Graphs:
-    """Serialized ONNX graphs."""
-
-    segments: tuple[bytes, ...]
-    whole: bytes
+FLOAT32, SEGMENT = "segments", "{folder}/{index}.onnx"
+RANGES = "calibration/ranges.json"
 
 
 def write_bundle(
-    writer: BundleWriter, prepared: Prepared, graphs: Graphs, costs: CostTable, report: BuildReport
+    writer: BundleWriter, prepared: Prepared, source: Lowering, chosen: Chosen, report: BuildReport
 ) -> None:
     """Write every file, the manifest last."""
-    ingested, entries = prepared.ingested, []
-    parts = zip(graphs.segments, prepared.split.segments, report.segments, strict=True)
-    for index, (graph, segment, part) in enumerate(parts):
-        file = f"segments/{index}.onnx"
-        writer.add(file, graph)
-        entries.append(
-            SegmentEntry(
-                file=file,
-                logits=segment.logits,
-                score=segment.score,
-                nodes=part.nodes,
-                macs=part.macs,
-                parameters=part.parameters,
-                boundary_bytes=part.boundary_bytes,
-            )
-        )
-    writer.add("segments/whole.onnx", graphs.whole)
-    thresholds = tuple(part.threshold for part in report.segments[:-1])
-    writer.add_json("policy/policy.json", PolicyFile(policy=report.policy, thresholds=thresholds))
-    costs_file = f"costs/{costs.engine}-{costs.precision}.json"
-    writer.add_json(costs_file, costs)
+    ingested, split = prepared.ingested, prepared.split
     writer.add_json("report/summary.json", report)
+    if source.ranges is not None:
+        writer.add_json(RANGES, source.ranges)
+    segments = tuple(
+        SegmentEntry(
+            file=SEGMENT.format(folder=FLOAT32, index=index),
+            logits=segment.logits,
+            score=segment.score,
+            nodes=part.nodes,
+            macs=part.macs,
+            parameters=part.parameters,
+            boundary_bytes=part.boundary_bytes,
+        )
+        for index, (segment, part) in enumerate(zip(split.segments, report.segments, strict=True))
+    )
     writer.finish(
         Manifest(
             schema=SCHEMA,
@@ -59,28 +50,39 @@ def write_bundle(
             classes=ingested.classes,
             inputs=prepared.inputs,
             exits=ingested.exits,
-            segments=tuple(entries),
-            whole="segments/whole.onnx",
-            whole_output=entries[-1].logits,
-            whole_macs=prepared.split.whole_macs,
-            configurations=(
-                ConfigurationEntry(
-                    engine=costs.engine,
-                    precision=costs.precision,
-                    segments=tuple(entry.file for entry in entries),
-                    whole="segments/whole.onnx",
-                    policy="policy/policy.json",
-                    costs=costs_file,
-                    agreement=None,
-                ),
-            ),
-            ranges=None,
+            segments=segments,
+            whole=f"{FLOAT32}/whole.onnx",
+            whole_output=segments[-1].logits,
+            whole_macs=split.whole_macs,
+            configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
+            ranges=None if source.ranges is None else RANGES,
             report="report/summary.json",
             splits={
                 n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"
             },
             split_seed=prepared.split_seed,
         )
+    )
+
+
+def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> ConfigurationEntry:
+    """Write the files of one configuration; those of the portable one are the canonical graphs."""
+    candidate, graphs = trial.candidate, trial.loaded.graphs
+    name = f"{candidate.engine}-{candidate.precision}"
+    folder = FLOAT32 if candidate == PORTABLE else f"graphs/{name}"
+    files = tuple(SEGMENT.format(folder=folder, index=index) for index in range(len(graphs.segments)))
+    for file, graph in zip((*files, f"{folder}/whole.onnx"), (*graphs.segments, graphs.whole), strict=True):
+        writer.add(file, graph)
+    writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=trial.tuned.thresholds))
+    writer.add_json(f"costs/{name}.json", trial.costs)
+    return ConfigurationEntry(
+        engine=candidate.engine,
+        precision=candidate.precision,
+        segments=files,
+        whole=f"{folder}/whole.onnx",
+        policy=f"policy/{name}.json",
+        costs=f"costs/{name}.json",
+        agreement=None if trial.agreement is None else trial.agreement[-1],
     )
 
 

@@ -7,10 +7,11 @@ import typer
 
 from eecompile.cli.extra import require_compile_extra
 from eecompile.cli.values import parse_fraction, parse_list, parse_threshold
+from eengines.backends import BACKENDS
 
 __all__ = ["build_command"]
 
-MODEL, DATA, TUNING, ENGINE = "Model", "Raw input", "Exits", "Engine"
+MODEL, DATA, TUNING, PRECISION, ENGINE = "Model", "Raw input", "Exits", "Precision", "Engine"
 
 
 def build_command(
@@ -82,7 +83,55 @@ def build_command(
         str | None,
         typer.Option(help="Batch sizes to prepare; default: powers of two to --max-batch.", rich_help_panel=ENGINE),
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime or reference.", rich_help_panel=ENGINE)] = "auto",
+    precision: Annotated[
+        str,
+        typer.Option(
+            help="auto: the fastest that keeps --max-quant-drop; or float32, float16, bfloat16, int8.",
+            rich_help_panel=PRECISION,
+        ),
+    ] = "auto",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Short for --precision int8.", rich_help_panel=PRECISION)
+    ] = False,
+    fp16: Annotated[
+        bool,
+        typer.Option(
+            "--fp16",
+            help="Short for --precision float16; with --int8, what is not INT8 is float16 (GPU targets).",
+            rich_help_panel=PRECISION,
+        ),
+    ] = False,
+    target: Annotated[
+        str,
+        typer.Option(
+            help="Device to lower graphs for besides this machine's CPU: cpu, p100, v100, t4, a100, l4, h100 …",
+            rich_help_panel=PRECISION,
+        ),
+    ] = "cpu",
+    max_quant_drop: Annotated[
+        str,
+        typer.Option(help="Share of answers that may differ from float32.", rich_help_panel=PRECISION),
+    ] = "1%",
+    calibrator: Annotated[
+        str,
+        typer.Option(help="INT8 ranges: min-max, percentile, entropy or mse.", rich_help_panel=PRECISION),
+    ] = "min-max",
+    calibrate_on: Annotated[
+        str,
+        typer.Option(
+            help="survivors: each segment on the samples that reach it; all: on all.", rich_help_panel=PRECISION
+        ),
+    ] = "survivors",
+    keep_float: Annotated[
+        str | None,
+        typer.Option(
+            help="Nodes, or exits for their whole heads, that stay in float: a,b,c.", rich_help_panel=PRECISION
+        ),
+    ] = None,
+    engine: Annotated[
+        str,
+        typer.Option(help=f"auto: the fastest; or {', '.join(BACKENDS)}.", rich_help_panel=ENGINE),
+    ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine; default: one a core.", rich_help_panel=ENGINE)
     ] = None,
@@ -119,6 +168,14 @@ def build_command(
         thresholds=parse_list("--thresholds", thresholds, parse_threshold),
         max_batch=max_batch,
         buckets=parse_list("--buckets", buckets, int),
+        precision=precision,
+        int8=int8,
+        fp16=fp16,
+        target=target,
+        max_quant_drop=parse_fraction("--max-quant-drop", max_quant_drop),
+        calibrator=calibrator,
+        calibrate_on=calibrate_on,
+        keep_float=parse_list("--keep-float", keep_float, str),
         engine=engine,
         threads=threads,
         measure_seconds=measure_seconds,

@@ -22,20 +22,50 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def summary_text(report: BuildReport) -> str:
     """The whole summary."""
-    parts = [f"=== {report.bundle} from {report.model} ===", _segments(report)]
+    parts = [f"=== {report.bundle} from {report.model} ===", _trials(report), "", _segments(report)]
     parts.append(
         f"Whole network without exit heads: {report.whole_macs / 1e6:.1f} MMACs, {report.whole_ms:.2f} ms a batch of "
         f"{report.batch} ({report.costs.engine} {report.costs.precision}, {report.costs.device})"
     )
     if report.reference_error is not None:
         parts.append(f"Exported graph against torch: logits within {report.reference_error:.1e} of their spread")
-    parts.append(f"Chain against whole graph: logits within {report.chain_error:.1e} of their spread")
+    parts.append(f"Float32 chain against whole graph: logits within {report.chain_error:.1e} of their spread")
+    if report.calibration is not None:
+        parts.append(f"INT8 ranges: {report.calibration}")
+    if report.keep_float:
+        parts.append(f"Kept in float: {', '.join(report.keep_float)}")
     for name, split in (("tune", report.tune), ("test", report.test)):
         if split is not None:
             parts.append(_quality(name, split, report))
     parts.extend(f"! {warning}" for warning in report.warnings)
     parts.append(f"PASSED | {report.bundle} | {report.seconds:.1f} s")
     return "\n".join(parts)
+
+
+def _trials(report: BuildReport) -> str:
+    """One line for each engine and precision that was measured."""
+    rows = [["measured", f"whole ms@{report.batch}", "chain", "with exits", "as float32", "final exit", "with exits"]]
+    for index, trial in enumerate(report.trials):
+        mark = " →" if not index else "" if trial.kept else " ✗"
+        rows.append(
+            [
+                f"{trial.engine} {trial.precision}{mark}",
+                f"{trial.whole_ms:.2f}",
+                f"{trial.chain_ms:.2f}",
+                "-" if trial.expected_ms is None else f"{trial.expected_ms:.2f}",
+                "-" if trial.agreement is None else f"{trial.agreement[-1]:.2%}",
+                _accuracy(trial.test.accuracy_final if trial.test else None),
+                _accuracy(trial.test.accuracy if trial.test else None),
+            ]
+        )
+    note = "→ chosen"
+    if any(not trial.kept for trial in report.trials):
+        note += f"; ✗ not in the bundle: more than {report.max_quant_drop:.2%} of the answers differ from float32"
+    return f"{table(rows)}\n{note}; accuracy on test"
+
+
+def _accuracy(value: float | None) -> str:
+    return "-" if value is None else f"{value:.2%}"
 
 
 def _segments(report: BuildReport) -> str:
@@ -66,6 +96,7 @@ def _quality(name: str, split: SplitReport, report: BuildReport) -> str:
     text = f"On {name} ({split.samples} samples, {report.policy}): "
     if split.accuracy is not None and split.accuracy_final is not None:
         text += f"accuracy {split.accuracy:.2%}, final exit {split.accuracy_final:.2%}, "
-    text += f"agreement with the final exit {split.agreement:.2%}; "
+        text += f"in float32 {split.accuracy_float32:.2%}, "
+    text += f"agreement with the final exit in float32 {split.agreement:.2%}; "
     text += f"expected {split.expected_ms:.2f} ms a batch of {report.batch}, "
     return text + f"{report.whole_ms / split.expected_ms:.2f}x the speed of the whole network"

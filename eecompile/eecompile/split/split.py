@@ -55,6 +55,13 @@ class Split:
     whole_macs: int
     exit_macs: tuple[int, ...]
 
+    @property
+    def crossing(self) -> frozenset[str]:
+        """Names of the values that go from one segment to a later one; raw inputs, logits and policy state aside."""
+        made = {value.name for segment in self.segments for value in segment.model.graph.outputs}
+        logits = {segment.logits for segment in self.segments}
+        return frozenset(name for entry in self.plan.segments for name in entry.crossing if name in made - logits)
+
 
 def split_model(model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array], policy: ExitPolicy) -> Split:
     """Cut a model behind each exit.

@@ -1,0 +1,21 @@
+"""How alike two networks answer, exit by exit and where samples leave."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from eecalib.exit_table import ExitTable
+from eecalib.replay import leave_at
+
+__all__ = ["answers_kept", "exits_agreement"]
+
+
+def exits_agreement(table: ExitTable, reference: ExitTable) -> tuple[float, ...]:
+    """For each exit, the share of samples that two networks answer alike."""
+    return tuple(float(share) for share in np.mean(table.answers == reference.answers, axis=0))
+
+
+def answers_kept(table: ExitTable, reference: ExitTable, thresholds: Sequence[float | None]) -> float:
+    """Share of samples whose answer, at the exit where they leave in the reference, is the reference's."""
+    leaves, rows = leave_at(reference.scores, thresholds), np.arange(reference.samples)
+    return float((table.answers[rows, leaves] == reference.answers[rows, leaves]).mean())

@@ -1,0 +1,109 @@
+"""Calibrate: run the float32 segments on *calib* and collect the ranges of their values."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eecalib.int8.calibrators import calibrator_by_name
+from eecalib.int8.check_samples import check_samples
+from eecalib.int8.collect import RangeCollector
+from eecalib.int8.ranges import Ranges
+from eecalib.int8.survivors import Survivors
+from eecompile.build.stages import Stages
+from eecompile.precision.int8 import calibration_values
+from eecompile.session import WatchedModel
+from eecompile.split import Split
+from eengines.tensors import Array
+from eerun.data import Samples, digest
+
+__all__ = ["CALIBRATION_BATCH", "calibrate"]
+
+CALIBRATION_BATCH = 32
+"""Samples whose values are held at once. The ranges do not depend on it."""
+
+
+def calibrate(
+    split: Split,
+    samples: Samples,
+    *,
+    calibrator: str,
+    calibrate_on: str,
+    survivors: Sequence[Survivors],
+    keep_float: frozenset[str],
+    stages: Stages,
+) -> Ranges:
+    """Return the ranges of every value that some engine family may round.
+
+    Args:
+        split: float32 segments.
+        samples: the *calib* split, raw.
+        calibrator: its name.
+        calibrate_on: `survivors` or `all`, for the record.
+        survivors: for each segment, which samples it is calibrated on.
+        keep_float: names of nodes that stay in float.
+        stages: where progress and warnings go.
+
+    Raises:
+        DataError: there is no sample, or a value is NaN or infinite.
+    """
+    count = len(samples)
+    warning = check_samples(count)
+    if warning is not None:
+        stages.warn(warning)
+    chosen = calibrator_by_name(calibrator)
+    in_whole = frozenset(calibration_values(split.whole, keep_float=keep_float))
+    watched = _watch(split, in_whole, keep_float)
+    chain, whole = RangeCollector(bins=chosen.needs_bins), RangeCollector(bins=chosen.needs_bins)
+    masks = [_mask(entry, count) for entry in survivors]
+    for start in range(0, count, CALIBRATION_BATCH):
+        rows = slice(start, min(start + CALIBRATION_BATCH, count))
+        values: dict[str, Array] = {name: array[rows] for name, array in samples.inputs.items()}
+        for (model, names), mask in zip(watched, masks, strict=True):
+            made = model.run(values)
+            _collect(chain, made, names, mask[rows])
+            _collect(whole, made, names & in_whole, np.ones(rows.stop - rows.start, np.bool_))
+            values |= {name: made[name] for name in model.outputs}
+        stages.progress(rows.stop / count)
+    for note in chain.notes:
+        stages.warn(note)
+    return Ranges(
+        method=calibrator,
+        calibrate_on=calibrate_on,
+        data_sha256=digest(samples),
+        samples=tuple(len(entry.rows) for entry in survivors),
+        tensors=chain.ranges(chosen),
+        whole=whole.ranges(chosen),
+    )
+
+
+def _watch(
+    split: Split, in_whole: frozenset[str], keep_float: frozenset[str]
+) -> list[tuple[WatchedModel, frozenset[str]]]:
+    """Each segment, with the names of the values to collect there: where they are made, or first read if given."""
+    found, seen = [], set[str]()
+    for segment in split.segments:
+        graph = segment.model.graph
+        present = {v.name or "" for v in [*graph.inputs, *(o for node in graph for o in node.outputs)]}
+        wanted = set(calibration_values(segment.model, keep_float=keep_float)) | (in_whole & present)
+        found.append((WatchedModel(segment.model, wanted), frozenset(wanted - seen)))
+        seen |= wanted
+    return found
+
+
+def _mask(survivors: Survivors, count: int) -> NDArray[np.bool_]:
+    mask = np.zeros(count, np.bool_)
+    mask[survivors.rows] = True
+    return mask
+
+
+def _collect(
+    collector: RangeCollector, values: Mapping[str, Array], names: frozenset[str], rows: NDArray[np.bool_]
+) -> None:
+    """Take in some rows of some values, in a fixed order."""
+    if not rows.any():
+        return
+    for name in sorted(names):
+        array = values[name]
+        if array.dtype == np.float32:
+            collector.add(name, array if rows.all() else array[rows])

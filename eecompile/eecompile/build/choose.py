@@ -1,0 +1,63 @@
+"""Choose the fastest configuration that keeps what the user asks for."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from eecompile.build.settings import BuildSettings
+from eecompile.build.stages import Stages
+from eecompile.build.trial import Trial
+from eengines.errors import BuildError
+
+__all__ = ["Chosen", "choose"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Chosen:
+    """What goes into the bundle.
+
+    Attributes:
+        kept: trials that answer like float32 often enough: the chosen one, then the others from fast to slow.
+        dropped: trials that do not.
+    """
+
+    kept: tuple[Trial, ...]
+    dropped: tuple[Trial, ...]
+
+    @property
+    def best(self) -> Trial:
+        """The one that the bundle runs unless the caller wants another."""
+        return self.kept[0]
+
+
+def choose(trials: Sequence[Trial], settings: BuildSettings, stages: Stages) -> Chosen:
+    """Return the fastest of those that the user accepts, by the expected time of a full batch with exits.
+
+    Raises:
+        BuildError: none of them keeps `max_quant_drop`.
+    """
+    keeping = [trial for trial in trials if trial.keeps(settings.max_quant_drop)]
+    accepted = [t for t in keeping if settings.accepts(t.candidate.engine, t.candidate.precision)]
+    if not accepted:
+        raise BuildError(
+            f"--engine {settings.engine} --precision {settings.wanted}",
+            "; ".join(_why(t) for t in trials if settings.accepts(t.candidate.engine, t.candidate.precision))
+            + f", allowed are {settings.max_quant_drop:.2%}",
+            "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float",
+        )
+    best = min(accepted, key=lambda trial: trial.expected_ms)
+    others = sorted((trial for trial in keeping if trial is not best), key=lambda trial: trial.expected_ms)
+    dropped = tuple(trial for trial in trials if not trial.keeps(settings.max_quant_drop))
+    for trial in dropped:
+        stages.detail(f"{_why(trial)}: not kept")
+    stages.detail(f"chosen: {best.candidate.words}, {best.expected_ms:.2f} ms a batch of {best.costs.max_batch}")
+    return Chosen(kept=(best, *others), dropped=dropped)
+
+
+def _why(trial: Trial) -> str:
+    """By how much a trial differs from float32."""
+    if trial.agreement is None or trial.answers_kept is None:
+        return trial.candidate.words
+    return (
+        f"{trial.candidate.words} answers {1 - trial.agreement[-1]:.2%} of the tune samples otherwise than float32 at "
+        f"the final exit, {1 - trial.answers_kept:.2%} where they leave"
+    )

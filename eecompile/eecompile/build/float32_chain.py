@@ -1,0 +1,60 @@
+"""The portable float32 chain: checked against the whole graph, and recorded for everything else to be compared with."""
+
+from dataclasses import dataclass
+
+from eecompile.build.candidates import PORTABLE
+from eecompile.build.check_chain import check_chain
+from eecompile.build.lower_graphs import Lowering, lower_graphs
+from eecompile.build.prepare import Prepared
+from eecompile.build.recorded import Recorded, record_splits
+from eecompile.build.settings import BuildSettings
+from eecompile.build.stages import Stages
+from eecompile.build.trial import Loaded, load_candidate
+from eengines.backends import load_backend
+from eengines.threads import threads_or_default
+from eerun.costs import CostTable
+from eerun.executor import ChainExecutor
+from eerun.measure_costs import MeterSettings, Subject, measure_costs
+
+__all__ = ["Float32Chain", "run_float32"]
+
+SHARE_OF_TIME = 0.25
+"""Of the time to measure; these costs only serve to find out who survives to which segment."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Float32Chain:
+    """ONNX Runtime in float32.
+
+    Attributes:
+        loaded: its graphs.
+        costs: measured in a short run of its own.
+        executor: ready to run.
+        recorded: what every exit says; None without data.
+        chain_error: see `BuildReport`.
+    """
+
+    loaded: Loaded
+    costs: CostTable
+    executor: ChainExecutor
+    recorded: Recorded | None
+    chain_error: float
+
+
+def run_float32(prepared: Prepared, source: Lowering, settings: BuildSettings, stages: Stages) -> Float32Chain:
+    """Load, measure, check and record the float32 segments."""
+    graphs = lower_graphs(source, family=PORTABLE.engine, precision=PORTABLE.precision)
+    threads = threads_or_default(settings.threads)
+    loaded = load_candidate(PORTABLE, graphs, load_backend(PORTABLE.engine), prepared, threads=threads)
+    with stages.stage("measure float32 segments"):
+        subject = Subject(engine=PORTABLE.engine, precision=PORTABLE.precision, chain=loaded.chain, whole=loaded.whole)
+        meter = MeterSettings(
+            threads=threads, buckets=settings.all_buckets, seconds=SHARE_OF_TIME * settings.measure_seconds
+        )
+        (costs,) = measure_costs([subject], prepared.samples, meter, stages.progress)
+    executor = ChainExecutor(loaded.chain, costs)
+    with stages.stage("check the chain"):
+        error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
+    with stages.stage("record exits in float32"):
+        recorded = record_splits(executor, prepared, stages)
+    return Float32Chain(loaded=loaded, costs=costs, executor=executor, recorded=recorded, chain_error=error)

@@ -1,0 +1,60 @@
+"""What INT8 graphs are made of: calibrated ranges, and the nodes that must stay in float."""
+
+from dataclasses import replace
+
+import numpy as np
+
+from eecalib.int8.ranges import Ranges
+from eecalib.int8.survivors import Survivors, survivors_of
+from eecalib.record import record_exits
+from eecompile.build.calibrate import calibrate
+from eecompile.build.float32_chain import Float32Chain
+from eecompile.build.lower_graphs import Lowering
+from eecompile.build.prepare import Prepared
+from eecompile.build.sensitivity import keep_sensitive
+from eecompile.build.settings import BuildSettings
+from eecompile.build.stages import Stages
+from eecompile.build.tune import tune
+
+__all__ = ["int8_source"]
+
+
+def int8_source(
+    prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
+) -> Lowering:
+    """Calibrate; where INT8 is asked for, also keep in float what breaks the bound."""
+    calib = prepared.splits["calib"]
+    survivors = _survivors(prepared, float32, settings, stages)
+    title = f"calibrate on {len(calib)} samples, {settings.calibrator}"
+    with stages.stage(title):
+        ranges: Ranges = calibrate(
+            prepared.split,
+            calib,
+            calibrator=settings.calibrator,
+            calibrate_on=settings.calibrate_on,
+            survivors=survivors,
+            keep_float=source.keep_float,
+            stages=stages,
+        )
+    source = replace(source, ranges=ranges)
+    if settings.wanted == "int8":
+        return keep_sensitive(prepared, float32, source, settings, stages)
+    return source
+
+
+def _survivors(
+    prepared: Prepared, float32: Float32Chain, settings: BuildSettings, stages: Stages
+) -> tuple[Survivors, ...]:
+    """For each segment, the calibration samples that it is calibrated on."""
+    calib, segments = prepared.splits["calib"], len(prepared.split.segments)
+    if settings.calibrate_on == "all" or not len(calib):
+        every = Survivors(rows=np.arange(len(calib)), reached=len(calib), padded=False)
+        return (every,) * segments
+    with stages.stage("find out who survives to which segment"):
+        thresholds = tune(float32.recorded, float32.recorded, float32.costs, settings, stages).thresholds
+        table = record_exits(float32.executor, calib, stages.progress)
+    found = survivors_of(table, thresholds)
+    for index, entry in enumerate(found):
+        more = f", filled up to {len(entry.rows)} with those that nearly do" if entry.padded else ""
+        stages.detail(f"segment {index}: {entry.reached} of {len(calib)} calibration samples reach it{more}")
+    return found

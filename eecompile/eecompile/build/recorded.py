@@ -1,0 +1,31 @@
+"""What the exits of one configuration say about *tune* and *test*."""
+
+from dataclasses import dataclass
+
+from eecalib.exit_table import ExitTable
+from eecalib.record import record_exits
+from eecompile.build.prepare import Prepared
+from eecompile.build.stages import Stages
+from eerun.executor import ChainExecutor
+
+__all__ = ["Recorded", "record_splits"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recorded:
+    """Scores and answers of every exit, with exits off."""
+
+    tune: ExitTable
+    test: ExitTable
+
+
+def record_splits(executor: ChainExecutor, prepared: Prepared, stages: Stages) -> Recorded | None:
+    """Run *tune* and *test* with exits off; None without data."""
+    if not prepared.splits:
+        return None
+    tune, test = prepared.splits["tune"], prepared.splits["test"]
+    share = len(tune) / (len(tune) + len(test))
+    return Recorded(
+        tune=record_exits(executor, tune, lambda done: stages.progress(share * done)),
+        test=record_exits(executor, test, lambda done: stages.progress(share + (1 - share) * done)),
+    )

@@ -1,0 +1,99 @@
+"""Measure, record and tune every candidate, in turns."""
+
+from collections.abc import Mapping
+
+from eecompile.build.agreement import answers_kept, exits_agreement
+from eecompile.build.candidates import PORTABLE, Candidate
+from eecompile.build.float32_chain import Float32Chain
+from eecompile.build.lower_graphs import Lowering, lower_graphs
+from eecompile.build.prepare import Prepared
+from eecompile.build.recorded import Recorded, record_splits
+from eecompile.build.settings import BuildSettings
+from eecompile.build.stages import Stages
+from eecompile.build.trial import Loaded, Trial, load_candidate
+from eecompile.build.tune import Tuned, tune
+from eengines.engine import Backend
+from eengines.errors import EngineError
+from eengines.threads import threads_or_default
+from eerun.costs import CostTable
+from eerun.executor import ChainExecutor
+from eerun.measure_costs import MeterSettings, Subject, measure_costs
+
+__all__ = ["run_trials"]
+
+
+def run_trials(
+    prepared: Prepared,
+    source: Lowering,
+    float32: Float32Chain,
+    candidates: Mapping[Candidate, Backend],
+    settings: BuildSettings,
+    stages: Stages,
+) -> tuple[Trial, ...]:
+    """Return one trial for each candidate that its engine takes; the portable one is first."""
+    with stages.stage("lower and load " + ", ".join(c.words for c in candidates if c != PORTABLE)):
+        loaded = [float32.loaded, *_load(prepared, source, candidates, settings, stages)]
+    threads = threads_or_default(settings.threads)
+    with stages.stage("measure segments, in turns"):
+        subjects = [
+            Subject(engine=e.candidate.engine, precision=e.candidate.precision, chain=e.chain, whole=e.whole)
+            for e in loaded
+        ]
+        meter = MeterSettings(threads=threads, buckets=settings.all_buckets, seconds=settings.measure_seconds)
+        tables = measure_costs(subjects, prepared.samples, meter, stages.progress)
+    trials: list[Trial] = []
+    for entry, costs in zip(loaded, tables, strict=True):
+        recorded = _record(entry, costs, float32, prepared, stages)
+        tuned = tune(recorded, float32.recorded, costs, settings, stages)
+        trials.append(_trial(entry, costs, recorded, tuned, (float32, trials[0].tuned if trials else tuned)))
+    return tuple(trials)
+
+
+def _load(
+    prepared: Prepared,
+    source: Lowering,
+    candidates: Mapping[Candidate, Backend],
+    settings: BuildSettings,
+    stages: Stages,
+) -> list[Loaded]:
+    """Load all but the portable one; an engine may refuse what the user did not ask for."""
+    loaded, threads = [], threads_or_default(settings.threads)
+    for number, (candidate, backend) in enumerate(candidates.items(), start=1):
+        stages.progress(number / len(candidates))
+        if candidate == PORTABLE:
+            continue
+        graphs = lower_graphs(source, family=candidate.engine, precision=candidate.precision)
+        try:
+            loaded.append(load_candidate(candidate, graphs, backend, prepared, threads=threads))
+        except EngineError as error:
+            if settings.wanted == candidate.precision and settings.engine == candidate.engine:
+                raise
+            stages.warn(f"{candidate.words} is left out: {error.where}: {error.problem}")
+    return loaded
+
+
+def _record(
+    entry: Loaded, costs: CostTable, float32: Float32Chain, prepared: Prepared, stages: Stages
+) -> Recorded | None:
+    """What the exits of a candidate say."""
+    if entry.candidate == PORTABLE:
+        return float32.recorded
+    with stages.stage(f"record exits, {entry.candidate.words}"):
+        return record_splits(ChainExecutor(entry.chain, costs), prepared, stages)
+
+
+def _trial(
+    entry: Loaded,
+    costs: CostTable,
+    recorded: Recorded | None,
+    tuned: Tuned,
+    reference: tuple[Float32Chain, Tuned],
+) -> Trial:
+    """Compare a candidate with float32."""
+    float32, tuned32 = reference
+    agreement = kept = None
+    if recorded is not None and float32.recorded is not None:
+        table, table32 = recorded.tune, float32.recorded.tune
+        agreement = exits_agreement(table, table32)
+        kept = answers_kept(table, table32, tuned32.thresholds)
+    return Trial(loaded=entry, costs=costs, recorded=recorded, tuned=tuned, agreement=agreement, answers_kept=kept)

@@ -1,0 +1,61 @@
+"""Which nodes of a segment run on eight bits on a CPU, and which values are held as uint8 between them.
+
+Both CPU engines fuse the same pattern: integers from node to node, a convolution's result rounded before the residual
+Add, the Add's result rounded behind its activation. So they share one plan:
+
+1. Every weighted node runs on eight bits and rounds its input.
+2. A convolution's result is always rounded: ONNX Runtime fuses no convolution that writes float.
+3. A joining node does where all its inputs come from such nodes and one such node reads its result. Otherwise it stays
+   in float: converting to eight bits only to move elements costs more than it saves.
+4. Any other value is rounded if a node on eight bits reads it, or if it crosses to another segment as uint8.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import onnx_ir as ir
+
+from eecompile.precision.int8.candidates import Candidate, candidates
+
+__all__ = ["Placement", "place"]
+
+FLOAT_ON_CPU = frozenset({"ConvTranspose"})
+"""No eight-bit kernel in ONNX Runtime on the CPU."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Placement:
+    """The plan for one segment.
+
+    Attributes:
+        nodes: what runs on eight bits, in the order of the graph.
+        rounded: names of the values held as uint8.
+    """
+
+    nodes: tuple[Candidate, ...]
+    rounded: frozenset[str]
+
+
+def place(graph: ir.Graph, *, keep_float: Collection[str], crossing: Collection[str]) -> Placement:
+    """Plan one segment.
+
+    Args:
+        graph: the segment; it is not changed.
+        keep_float: names of nodes that stay in float.
+        crossing: graph inputs and outputs that are uint8.
+    """
+    found = candidates(graph, keep_float=keep_float)
+    nodes = [c for c in found if c.node.op_type not in FLOAT_ON_CPU]
+    given = {v.name for v in graph.inputs} & set(crossing)
+    wanted = {v.name for v in graph.outputs} & set(crossing)
+    while True:
+        made = {c.output.name for c in nodes} | given
+        read = {v.name for c in nodes for v in c.data} | wanted
+        kept = [
+            c for c in nodes if c.weight is not None or (c.output.name in read and all(v.name in made for v in c.data))
+        ]
+        if len(kept) == len(nodes):
+            break
+        nodes = kept
+    convolved = {c.output.name for c in nodes if c.node.op_type == "Conv"}
+    return Placement(nodes=tuple(nodes), rounded=frozenset(str(name) for name in read | given | convolved))
