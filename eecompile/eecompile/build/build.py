@@ -5,6 +5,7 @@ from time import perf_counter
 
 from eecompile.build.candidates import find_candidates
 from eecompile.build.choose import choose
+from eecompile.build.float16_source import float16_source
 from eecompile.build.float32_chain import run_float32
 from eecompile.build.int8_source import int8_source
 from eecompile.build.keep_float import named_nodes
@@ -14,6 +15,7 @@ from eecompile.build.prepare import prepare
 from eecompile.build.report import BuildReport
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
+from eecompile.build.target_graphs import target_graphs
 from eecompile.build.trials import run_trials
 from eecompile.build.write import write_bundle
 from eengines.backends.onnxruntime import session_options
@@ -52,6 +54,9 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
         float32 = run_float32(prepared, source, settings, stages)
         if any(candidate.precision == "int8" for candidate in candidates):
             source = int8_source(prepared, float32, source, settings, stages)
+        if settings.target != "cpu" or settings.wanted == "float16":
+            source = float16_source(prepared, source, stages)
+        targets = target_graphs(prepared, source, float32, settings, stages)
         trials = run_trials(prepared, source, float32, candidates, settings, stages)
         chosen = choose(trials, settings, stages)
         report = make_report(
@@ -66,5 +71,5 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
         for warning in report.warnings:
             stages.warn(warning)
         with stages.stage("write the bundle"):
-            write_bundle(writer, prepared, source, chosen, report)
+            write_bundle(writer, prepared, source, chosen, targets, report)
     return report

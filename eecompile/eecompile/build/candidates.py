@@ -58,7 +58,7 @@ def find_candidates(settings: BuildSettings, *, calibrated: bool) -> tuple[dict[
             continue
         able = backend.probe().precisions
         tried = dict.fromkeys(
-            (*TRIED.get(engine, ("float32",)), *([] if settings.wanted == "auto" else [settings.wanted]))
+            (*TRIED.get(engine, ("float32",)), *([] if settings.wanted_here == "auto" else [settings.wanted_here]))
         )
         for precision in tried:
             if precision not in able:

@@ -39,7 +39,7 @@ def choose(trials: Sequence[Trial], settings: BuildSettings, stages: Stages) -> 
     accepted = [t for t in keeping if settings.accepts(t.candidate.engine, t.candidate.precision)]
     if not accepted:
         raise BuildError(
-            f"--engine {settings.engine} --precision {settings.wanted}",
+            f"--engine {settings.engine} --precision {settings.wanted_here}",
             "; ".join(_why(t) for t in trials if settings.accepts(t.candidate.engine, t.candidate.precision))
             + f", allowed are {settings.max_quant_drop:.2%}",
             "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float",

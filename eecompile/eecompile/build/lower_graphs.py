@@ -1,6 +1,6 @@
 """The graphs of a network in one precision, written the way one engine runs them fastest."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import onnx_ir as ir
@@ -9,10 +9,20 @@ from eecalib.int8.ranges import Ranges
 from eecompile.precision.channels_last import channels_last
 from eecompile.precision.float_types import to_half
 from eecompile.precision.int8 import quantise, quantised_crossings, share_ranges
+from eecompile.precision.overflow import Overflow
 from eecompile.split import Split
 from eengines.errors import BuildError
 
-__all__ = ["Graphs", "Lowering", "lower_graphs", "serialize"]
+__all__ = [
+    "Graphs",
+    "Lowering",
+    "Models",
+    "lower_graphs",
+    "quantise_models",
+    "serialize",
+    "serialize_all",
+    "to_half_models",
+]
 
 MAX_GRAPH_BYTES = 2**31 - 2**20
 
@@ -31,6 +41,14 @@ class Graphs:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Models:
+    """The same before they are serialized."""
+
+    segments: tuple[ir.Model, ...]
+    whole: ir.Model
+
+
+@dataclass(frozen=True, kw_only=True)
 class Lowering:
     """What graphs are made of.
 
@@ -38,57 +56,76 @@ class Lowering:
         split: the float32 segments.
         ranges: for INT8; None if nothing was calibrated.
         keep_float: names of nodes that stay in float.
+        too_large: what would overflow float16; None if nobody looked.
     """
 
     split: Split
     ranges: Ranges | None
     keep_float: frozenset[str]
+    too_large: Overflow | None = None
 
 
 def lower_graphs(source: Lowering, *, family: str, precision: str) -> Graphs:
-    """Return the graphs for one family of engines.
+    """Return the graphs for one engine on the CPU.
 
     Raises:
         BuildError: the network cannot be written in this precision, or is too large.
     """
-    models = [segment.model for segment in source.split.segments]
-    crossing = source.split.crossing
     if precision == "int8":
-        segments, whole, crossing = _int8(source, models, family)
+        models = _int8(source, family)
     elif precision in HALF:
-        convert = _half(precision, crossing, source.keep_float)
-        segments, whole = [convert(model) for model in models], convert(source.split.whole)
+        models = to_half_models(source, precision)
     else:
-        segments, whole = models, source.split.whole
+        models = Models(segments=tuple(s.model for s in source.split.segments), whole=source.split.whole)
     if (family, precision) in CHANNELS_LAST:
-        for model in segments:
-            channels_last(model, crossing=crossing)
-    return Graphs(
-        segments=tuple(serialize(model, index) for index, model in enumerate(segments)), whole=serialize(whole, None)
-    )
+        for model in models.segments:
+            channels_last(model, crossing=source.split.crossing)
+    return serialize_all(models)
 
 
-def _half(precision: str, crossing: frozenset[str], keep_float: frozenset[str]) -> Callable[[ir.Model], ir.Model]:
+def to_half_models(source: Lowering, precision: str) -> Models:
+    """Segments and whole network with half precision types; boundaries, too."""
+    keep, crossing = source.keep_float, source.split.crossing
+    if precision == "float16" and source.too_large is not None:
+        keep, crossing = keep | source.too_large.keep_float, crossing - source.too_large.keep_crossing
+
     def convert(model: ir.Model) -> ir.Model:
         result = model.clone()
-        to_half(result, dtype=HALF[precision], crossing=crossing, keep_float=keep_float)
+        to_half(result, dtype=HALF[precision], crossing=crossing, keep_float=keep)
         return result
 
-    return convert
+    return Models(segments=tuple(convert(s.model) for s in source.split.segments), whole=convert(source.split.whole))
 
 
-def _int8(source: Lowering, models: list[ir.Model], family: str) -> tuple[list[ir.Model], ir.Model, frozenset[str]]:
-    """Segments and whole network with Q/DQ nodes, and what crosses."""
+def _int8(source: Lowering, family: str) -> Models:
+    """Segments and whole network with Q/DQ nodes; what can cross as uint8 does."""
+    models = [segment.model for segment in source.split.segments]
+    crossing = quantised_crossings(models, keep_float=source.keep_float)
+    return quantise_models(source, models, source.split.whole, family=family, crossing=crossing)
+
+
+def quantise_models(
+    source: Lowering, segments: Sequence[ir.Model], whole: ir.Model, *, family: str, crossing: frozenset[str]
+) -> Models:
+    """Write Q/DQ nodes into segments and whole network."""
     if source.ranges is None:
         raise BuildError("int8", "nothing was calibrated", "Give --data")
     keep = source.keep_float
-    eight_bits = quantised_crossings(models, keep_float=keep) if family != "tensorrt" else frozenset[str]()
-    ranges = share_ranges(models, source.ranges.tensors, keep_float=keep)
-    segments = [quantise(model, family=family, ranges=ranges, keep_float=keep, crossing=eight_bits) for model in models]
-    whole = quantise(
-        source.split.whole, family=family, ranges=source.ranges.whole, keep_float=keep, crossing=frozenset()
+    ranges = share_ranges(segments, source.ranges.tensors, keep_float=keep)
+    return Models(
+        segments=tuple(
+            quantise(model, family=family, ranges=ranges, keep_float=keep, crossing=crossing) for model in segments
+        ),
+        whole=quantise(whole, family=family, ranges=source.ranges.whole, keep_float=keep, crossing=frozenset()),
     )
-    return segments, whole, source.split.crossing
+
+
+def serialize_all(models: Models) -> Graphs:
+    """Graphs as bytes."""
+    return Graphs(
+        segments=tuple(serialize(model, index) for index, model in enumerate(models.segments)),
+        whole=serialize(models.whole, None),
+    )
 
 
 def serialize(model: ir.Model, index: int | None) -> bytes:

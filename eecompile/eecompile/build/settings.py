@@ -35,6 +35,7 @@ class BuildSettings:
         max_batch: the largest batch that runs together.
         buckets: batch sizes to prepare; None: powers of two up to `max_batch`.
         precision: `auto` takes the fastest that keeps `max_quant_drop`; or `float32`, `float16`, `bfloat16`, `int8`.
+            With a GPU target it is the precision of that target's graphs, all that it has for `auto`.
         int8: short for `precision="int8"`.
         fp16: short for `precision="float16"`; with `int8`, what is not INT8 is float16 (GPU targets).
         target: device that the graphs are lowered for besides this machine's CPU; see `eengines.targets`.
@@ -129,9 +130,14 @@ class BuildSettings:
         """The precision that the user wants, or `auto`."""
         return "int8" if self.int8 else "float16" if self.fp16 else self.precision
 
+    @property
+    def wanted_here(self) -> str:
+        """The precision that the user wants on this machine; with a GPU target, that is for the GPU alone."""
+        return self.wanted if target_by_name(self.target).compute_capability is None else "auto"
+
     def accepts(self, engine: str, precision: str) -> bool:
         """Whether the user lets the build choose this engine and precision."""
-        return self.engine in ("auto", engine) and self.wanted in ("auto", precision)
+        return self.engine in ("auto", engine) and self.wanted_here in ("auto", precision)
 
     @property
     def all_buckets(self) -> tuple[int, ...]:

@@ -66,7 +66,7 @@ def _load(
         try:
             loaded.append(load_candidate(candidate, graphs, backend, prepared, threads=threads))
         except EngineError as error:
-            if settings.wanted == candidate.precision and settings.engine == candidate.engine:
+            if settings.wanted_here == candidate.precision and settings.engine == candidate.engine:
                 raise
             stages.warn(f"{candidate.words} is left out: {error.where}: {error.problem}")
     return loaded

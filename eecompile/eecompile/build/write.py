@@ -1,6 +1,7 @@
 """Write everything that a build made into a bundle."""
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from eecompile.build.candidates import PORTABLE
@@ -8,8 +9,18 @@ from eecompile.build.choose import Chosen
 from eecompile.build.lower_graphs import Lowering
 from eecompile.build.prepare import Prepared
 from eecompile.build.report import BuildReport
+from eecompile.build.target_graphs import TargetGraphs
 from eecompile.build.trial import Trial
-from eerun.bundle import SCHEMA, BundleWriter, ConfigurationEntry, Manifest, PolicyFile, SegmentEntry, SplitEntry
+from eerun.bundle import (
+    SCHEMA,
+    BundleWriter,
+    ConfigurationEntry,
+    Manifest,
+    PolicyFile,
+    SegmentEntry,
+    SplitEntry,
+    TargetEntry,
+)
 from eerun.data import digest
 
 __all__ = ["write_bundle"]
@@ -21,7 +32,12 @@ RANGES = "calibration/ranges.json"
 
 
 def write_bundle(
-    writer: BundleWriter, prepared: Prepared, source: Lowering, chosen: Chosen, report: BuildReport
+    writer: BundleWriter,
+    prepared: Prepared,
+    source: Lowering,
+    chosen: Chosen,
+    targets: Sequence[TargetGraphs],
+    report: BuildReport,
 ) -> None:
     """Write every file, the manifest last."""
     ingested, split = prepared.ingested, prepared.split
@@ -55,6 +71,7 @@ def write_bundle(
             whole_output=segments[-1].logits,
             whole_macs=split.whole_macs,
             configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
+            targets=tuple(_target(writer, entry, report.policy) for entry in targets),
             ranges=None if source.ranges is None else RANGES,
             report="report/summary.json",
             splits={
@@ -83,6 +100,25 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> Configura
         policy=f"policy/{name}.json",
         costs=f"costs/{name}.json",
         agreement=None if trial.agreement is None else trial.agreement[-1],
+    )
+
+
+def _target(writer: BundleWriter, entry: TargetGraphs, policy: str) -> TargetEntry:
+    """Write the graphs for a device that is not here."""
+    name = f"{entry.target}-{entry.precision}"
+    folder, graphs = f"targets/{name}", entry.graphs
+    files = tuple(SEGMENT.format(folder=folder, index=index) for index in range(len(graphs.segments)))
+    for file, graph in zip((*files, f"{folder}/whole.onnx"), (*graphs.segments, graphs.whole), strict=True):
+        writer.add(file, graph)
+    writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=entry.thresholds))
+    return TargetEntry(
+        target=entry.target,
+        precision=entry.precision,
+        opset=entry.opset,
+        segments=files,
+        whole=f"{folder}/whole.onnx",
+        policy=f"policy/{name}.json",
+        agreement=entry.agreement,
     )
 
 

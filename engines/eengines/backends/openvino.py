@@ -1,12 +1,12 @@
 """OpenVINO on the CPU: the fastest where the processor has AMX, AVX512 or VNNI.
 
 A graph is compiled once for each batch size that is bound, because kernels for one fixed shape are the fast ones.
-Left alone, OpenVINO computes in bfloat16 on processors that have it, whatever the graph says. Here the graph decides:
-bfloat16 where its tensors are bfloat16, float32 otherwise.
+Left alone, OpenVINO computes in bfloat16 on processors that have it, whatever the graph says. The hint `f32` switches
+that off, so that the types in the graph decide: a bfloat16 graph runs in bfloat16 all the same.
 """
 
 import threading
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
@@ -79,7 +79,7 @@ class OpenVinoEngine:
         self._inputs = tuple(_spec(port) for port in model.inputs)
         self._outputs = tuple(_spec(port) for port in model.outputs)
         self._options = {
-            "INFERENCE_PRECISION_HINT": "bf16" if _is_bfloat16(model) else "f32",
+            "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
             "NUM_STREAMS": 1,
             "PERFORMANCE_HINT": "LATENCY",
@@ -149,16 +149,6 @@ def _core() -> Any:
     import openvino
 
     return openvino.Core()
-
-
-def _is_bfloat16(model: Any) -> bool:
-    """Whether any tensor of the graph is bfloat16."""
-    return any(port.element_type.to_string() == "bf16" for port in _outputs_of(model))
-
-
-def _outputs_of(model: Any) -> Iterator[Any]:
-    for operation in model.get_ops():
-        yield from operation.outputs()
 
 
 def _tensor(array: Array, element_type: Any) -> Any:

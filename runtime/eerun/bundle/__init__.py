@@ -9,6 +9,7 @@ from eerun.bundle.manifest import (
     PolicyFile,
     SegmentEntry,
     SplitEntry,
+    TargetEntry,
 )
 from eerun.bundle.reader import Bundle, find_bundle, open_bundle
 from eerun.bundle.writer import BundleWriter
@@ -24,6 +25,7 @@ __all__ = [
     "PolicyFile",
     "SegmentEntry",
     "SplitEntry",
+    "TargetEntry",
     "find_bundle",
     "open_bundle",
 ]

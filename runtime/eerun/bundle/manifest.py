@@ -14,6 +14,7 @@ __all__ = [
     "PolicyFile",
     "SegmentEntry",
     "SplitEntry",
+    "TargetEntry",
 ]
 
 MANIFEST_NAME = "manifest.json"
@@ -118,6 +119,29 @@ class ConfigurationEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class TargetEntry:
+    """Graphs written for a device that was not there at build time: checked in ONNX Runtime, not measured.
+
+    Attributes:
+        target: name of the device, see `eengines.targets`.
+        precision: `float32`, `float16` or `int8`.
+        opset: ONNX opset of the graphs, at most what the device's last TensorRT reads.
+        segments: path of each segment's graph.
+        whole: path of the network without exit heads.
+        policy: path of the policy file, with thresholds tuned on these graphs.
+        agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
+    """
+
+    target: str
+    precision: str
+    opset: int
+    segments: tuple[str, ...]
+    whole: str
+    policy: str
+    agreement: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class Manifest:
     """`manifest.json`.
 
@@ -135,6 +159,7 @@ class Manifest:
         whole_output: its output `[batch, classes] float32`.
         whole_macs: multiply-accumulates a sample of that network.
         configurations: the ways to run it, the one that the build chose first; one of them is float32.
+        targets: graphs for other devices.
         ranges: path of the INT8 ranges, or None.
         report: path of the build's summary.
         splits: the data splits by name.
@@ -155,6 +180,7 @@ class Manifest:
     whole_output: str
     whole_macs: int
     configurations: tuple[ConfigurationEntry, ...]
+    targets: tuple[TargetEntry, ...]
     ranges: str | None
     report: str
     splits: dict[str, SplitEntry]

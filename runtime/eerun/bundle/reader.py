@@ -144,6 +144,8 @@ def _check_shape(manifest: Manifest, where: str) -> None:
     named = [segment.file for segment in manifest.segments]
     for way in manifest.configurations:
         named += [*way.segments, way.whole, way.policy, way.costs]
+    for graphs in manifest.targets:
+        named += [*graphs.segments, graphs.whole, graphs.policy]
     for name in (*named, manifest.whole, manifest.report, *([manifest.ranges] if manifest.ranges else [])):
         if name not in manifest.files:
             raise BundleError(where, f"{name!r} is used but not listed under files", REBUILD)

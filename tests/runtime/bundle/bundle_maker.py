@@ -45,6 +45,7 @@ def manifest(**changes) -> Manifest:
         "whole_output": "l",
         "whole_macs": 2,
         "configurations": (configuration(),),
+        "targets": (),
         "ranges": None,
         "report": "report/summary.json",
         "splits": {},

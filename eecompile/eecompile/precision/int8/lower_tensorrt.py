@@ -17,10 +17,11 @@ import numpy as np
 import onnx_ir as ir
 
 from eecalib.int8.ranges import TensorRange
-from eecompile.precision.int8.candidates import ACTIVATIONS, Candidate, candidates
+from eecompile.precision.int8.candidates import Candidate, candidates
 from eecompile.precision.int8.find_range import find_range
 from eecompile.precision.int8.grid import signed_grid
 from eecompile.precision.int8.qdq_nodes import QdqNodes
+from eecompile.precision.int8.residual import fused_operands
 from eecompile.precision.int8.weights import channel_axis, weight_scales
 from eengines.errors import BuildError
 
@@ -53,43 +54,16 @@ def lower_tensorrt(graph: ir.Graph, ranges: Mapping[str, TensorRange], *, keep_f
 
 def rounded_inputs(found: Sequence[Candidate]) -> dict[ir.Value, list[ir.Node]]:
     """The values that are rounded, each with the nodes that read it rounded, in the order of the graph."""
-    depths = _weighted_depths(found)
-    weighted = {c.output for c in found if c.weight is not None}
+    fused = fused_operands(found)
     readers: dict[ir.Value, list[ir.Node]] = {}
     for candidate in found:
         if candidate.weight is not None:
             readers.setdefault(candidate.data[0], []).append(candidate.node)
-        elif candidate.node.op_type == "Add":
-            identity = _identity_branch(candidate, weighted, depths)
-            if identity is not None:
-                readers.setdefault(identity, []).append(candidate.node)
+        elif candidate.node in fused:
+            first, second = candidate.data
+            identity = second if fused[candidate.node] is first else first
+            readers.setdefault(identity, []).append(candidate.node)
     return readers
-
-
-def _identity_branch(
-    candidate: Candidate, weighted: Collection[ir.Value], depths: Mapping[ir.Value, int]
-) -> ir.Value | None:
-    """The input of a residual Add that is not fused: the one behind fewer weighted nodes; None if none is fused."""
-    first, second = candidate.data
-    if first is second or not (_is_plain(first, weighted) or _is_plain(second, weighted)):
-        return None
-    if not (_is_plain(first, weighted) and _is_plain(second, weighted)):
-        return second if _is_plain(first, weighted) else first
-    return first if depths.get(first, 0) < depths.get(second, 0) else second
-
-
-def _is_plain(value: ir.Value, weighted: Collection[ir.Value]) -> bool:
-    """Whether the Add can be fused into the weighted node that makes the value: nothing between, no other reader."""
-    return value in weighted and len(value.uses()) == 1 and getattr(value.producer(), "op_type", "") not in ACTIVATIONS
-
-
-def _weighted_depths(found: Sequence[Candidate]) -> dict[ir.Value, int]:
-    """For each candidate's result, the largest number of weighted nodes on a way to it."""
-    depths: dict[ir.Value, int] = {}
-    for candidate in found:
-        before = max((depths.get(value, 0) for value in candidate.data), default=0)
-        depths[candidate.output] = before + (candidate.weight is not None)
-    return depths
 
 
 def _float_type(graph: ir.Graph, value: ir.Value, nodes: Sequence[ir.Node]) -> ir.DataType:

@@ -1,7 +1,7 @@
 """Which nodes of a segment run on eight bits on a CPU, and which values are held as uint8 between them.
 
-Both CPU engines fuse the same pattern: integers from node to node, a convolution's result rounded before the residual
-Add, the Add's result rounded behind its activation. So they share one plan:
+Both CPU engines fuse nearly the same pattern: integers from node to node, the result of a residual Add rounded behind
+its activation. So they share one plan, but for one place (`without_fused_operands`):
 
 1. Every weighted node runs on eight bits and rounds its input.
 2. A convolution's result is always rounded: ONNX Runtime fuses no convolution that writes float.
@@ -11,13 +11,14 @@ Add, the Add's result rounded behind its activation. So they share one plan:
 """
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
 from eecompile.precision.int8.candidates import Candidate, candidates
+from eecompile.precision.int8.residual import fused_operands
 
-__all__ = ["Placement", "place"]
+__all__ = ["Placement", "place", "without_fused_operands"]
 
 FLOAT_ON_CPU = frozenset({"ConvTranspose"})
 """No eight-bit kernel in ONNX Runtime on the CPU."""
@@ -59,3 +60,13 @@ def place(graph: ir.Graph, *, keep_float: Collection[str], crossing: Collection[
         nodes = kept
     convolved = {c.output.name for c in nodes if c.node.op_type == "Conv"}
     return Placement(nodes=tuple(nodes), rounded=frozenset(str(name) for name in read | given | convolved))
+
+
+def without_fused_operands(placement: Placement) -> Placement:
+    """Return the plan without rounding between a convolution and the residual Add that is fused into it.
+
+    ONNX Runtime needs this rounding. OpenVINO ignores it if it is there: measured with OpenVINO 2026.4 on a ResNet-56,
+    the integers are those of the graph without it, so a graph with it would not say what is computed.
+    """
+    fused = {value.name for value in fused_operands(placement.nodes).values()}
+    return replace(placement, rounded=placement.rounded - fused)

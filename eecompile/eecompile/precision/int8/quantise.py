@@ -8,7 +8,7 @@ from eecalib.int8.ranges import TensorRange
 from eecompile.precision.int8.lower_cpu import lower_cpu
 from eecompile.precision.int8.lower_tensorrt import lower_tensorrt
 from eecompile.precision.int8.mean_as_pool import write_means_as_pools
-from eecompile.precision.int8.placement import place
+from eecompile.precision.int8.placement import place, without_fused_operands
 from eecompile.precision.int8.shared_scales import share_ranges
 from eengines.errors import BuildError
 
@@ -61,6 +61,8 @@ def quantise(
     else:
         _check_float32(graph, family)
         placement = place(graph, keep_float=keep_float, crossing=crossing)
+        if family == "openvino":
+            placement = without_fused_operands(placement)
         lower_cpu(graph, placement, shared, crossing=crossing, integer_bias=family == "onnxruntime")
     return result
 
