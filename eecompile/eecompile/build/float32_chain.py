@@ -10,6 +10,7 @@ from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.build.trial import Loaded, load_candidate
+from eecompile.build.tune import tune
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
 from eerun.costs import CostTable
@@ -31,6 +32,7 @@ class Float32Chain:
         costs: measured in a short run of its own.
         executor: ready to run.
         recorded: what every exit says; None without data.
+        thresholds: tuned on these costs.
         chain_error: see `BuildReport`.
     """
 
@@ -38,6 +40,7 @@ class Float32Chain:
     costs: CostTable
     executor: ChainExecutor
     recorded: Recorded | None
+    thresholds: tuple[float | None, ...]
     chain_error: float
 
 
@@ -57,4 +60,13 @@ def run_float32(prepared: Prepared, source: Lowering, settings: BuildSettings, s
         error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
     with stages.stage("record exits in float32"):
         recorded = record_splits(executor, prepared, stages)
-    return Float32Chain(loaded=loaded, costs=costs, executor=executor, recorded=recorded, chain_error=error)
+    with stages.stage("tune thresholds in float32"):
+        thresholds = tune(recorded, recorded, costs, settings, stages).thresholds
+    return Float32Chain(
+        loaded=loaded,
+        costs=costs,
+        executor=executor,
+        recorded=recorded,
+        thresholds=thresholds,
+        chain_error=error,
+    )

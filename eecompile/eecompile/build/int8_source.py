@@ -9,12 +9,11 @@ from eecalib.int8.survivors import Survivors, survivors_of
 from eecalib.record import record_exits
 from eecompile.build.calibrate import calibrate
 from eecompile.build.float32_chain import Float32Chain
-from eecompile.build.lower_graphs import Lowering
+from eecompile.build.lower_graphs import Graphs, Lowering, lower_graphs
 from eecompile.build.prepare import Prepared
 from eecompile.build.sensitivity import keep_sensitive
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
-from eecompile.build.tune import tune
 
 __all__ = ["int8_source"]
 
@@ -37,9 +36,14 @@ def int8_source(
             stages=stages,
         )
     source = replace(source, ranges=ranges)
-    if settings.wanted == "int8":
-        return keep_sensitive(prepared, float32, source, settings, stages)
+    if settings.wanted_here == "int8":
+        return keep_sensitive(prepared, float32, source, _for_judge, settings, stages)
     return source
+
+
+def _for_judge(source: Lowering) -> Graphs:
+    """The graphs of all engines on the CPU round the same values; ONNX Runtime's stand for them."""
+    return lower_graphs(source, family="onnxruntime", precision="int8")
 
 
 def _survivors(
@@ -51,9 +55,8 @@ def _survivors(
         every = Survivors(rows=np.arange(len(calib)), reached=len(calib), padded=False)
         return (every,) * segments
     with stages.stage("find out who survives to which segment"):
-        thresholds = tune(float32.recorded, float32.recorded, float32.costs, settings, stages).thresholds
         table = record_exits(float32.executor, calib, stages.progress)
-    found = survivors_of(table, thresholds)
+    found = survivors_of(table, float32.thresholds)
     for index, entry in enumerate(found):
         more = f", filled up to {len(entry.rows)} with those that nearly do" if entry.padded else ""
         stages.detail(f"segment {index}: {entry.reached} of {len(calib)} calibration samples reach it{more}")

@@ -1,18 +1,18 @@
 """Keep in float as many layers and heads as the bound on answers that differ from float32 needs."""
 
+from collections.abc import Callable
 from dataclasses import replace
 
 from eecalib.record import record_exits
 from eecompile.build.agreement import answers_kept, exits_agreement
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
-from eecompile.build.lower_graphs import Lowering, lower_graphs
+from eecompile.build.lower_graphs import Graphs, Lowering
 from eecompile.build.prepare import Prepared
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
-from eecompile.build.suspects import measure_suspects
+from eecompile.build.suspects import Suspect, measure_suspects
 from eecompile.build.trial import load_candidate
-from eecompile.build.tune import tune
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
 from eerun.executor import ChainExecutor
@@ -23,46 +23,68 @@ LOOKED_AT = 256
 """Samples of *calib* that damage is measured on."""
 
 JUDGE = Candidate(engine="onnxruntime", precision="int8")
-"""Whose answers are compared with float32: the graphs of all engines round the same values."""
+"""What runs the graphs: it takes those of every family."""
+
+SHOWN = 8
+
+Lower = Callable[[Lowering], Graphs]
 
 
 def keep_sensitive(
-    prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
+    prepared: Prepared,
+    float32: Float32Chain,
+    source: Lowering,
+    lower: Lower,
+    settings: BuildSettings,
+    stages: Stages,
 ) -> Lowering:
     """Return what to lower from: as given if INT8 keeps the bound, else with the most harmful nodes in float.
 
     Nodes are kept in float in the order of their damage, 1, 2, 4, … at a time, until the bound is kept.
+
+    Args:
+        prepared: the network in segments, and the data.
+        float32: what the answers are compared with.
+        source: ranges, and what stays in float anyway.
+        lower: writes the INT8 graphs of one family.
+        settings: the bound, and threads.
+        stages: where progress is shown.
     """
-    changed = _changed(prepared, float32, source, settings, stages)
+    changed = _changed(prepared, float32, lower(source), settings, stages)
     if changed <= settings.max_quant_drop:
         return source
     stages.detail(f"INT8 changes {changed:.2%} of the answers on tune, allowed are {settings.max_quant_drop:.2%}")
-    samples = {name: array[:LOOKED_AT] for name, array in prepared.splits["calib"].inputs.items()}
-    with stages.stage("find out which layers suffer from INT8"):
-        threads = threads_or_default(settings.threads)
-        suspects = measure_suspects(source, float32, samples, threads=threads, stages=stages)
+    suspects = _suspects(prepared, float32, source, settings, stages)
     count, kept = 1, source
     while changed > settings.max_quant_drop and count < 2 * len(suspects):
         harmful = suspects[:count]
         kept = replace(source, keep_float=source.keep_float | frozenset().union(*(s.nodes for s in harmful)))
-        changed = _changed(prepared, float32, kept, settings, stages)
-        names = ", ".join(f"{s.name} ({s.damage:.1e})" for s in harmful)
-        stages.detail(f"with {len(harmful)} in float, {changed:.2%} of the answers change: {names}")
+        changed = _changed(prepared, float32, lower(kept), settings, stages)
+        worst = ", ".join(f"{s.name} ({s.damage:.1e})" for s in harmful[:SHOWN])
+        stages.detail(f"with {len(harmful)} in float, {changed:.2%} of the answers change; the worst: {worst}")
         count *= 2
     return kept
 
 
-def _changed(
+def _suspects(
     prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
+) -> tuple[Suspect, ...]:
+    """Layers and heads, the most harmful first."""
+    samples = {name: array[:LOOKED_AT] for name, array in prepared.splits["calib"].inputs.items()}
+    with stages.stage("find out which layers suffer from INT8"):
+        threads = threads_or_default(settings.threads)
+        return measure_suspects(source, float32, samples, threads=threads, stages=stages)
+
+
+def _changed(
+    prepared: Prepared, float32: Float32Chain, graphs: Graphs, settings: BuildSettings, stages: Stages
 ) -> float:
     """Share of the *tune* samples that INT8 answers otherwise: at the final exit, or where they leave in float32."""
     if float32.recorded is None:
         return 0.0
     threads = threads_or_default(settings.threads)
-    graphs = lower_graphs(source, family=JUDGE.engine, precision=JUDGE.precision)
     loaded = load_candidate(JUDGE, graphs, load_backend(JUDGE.engine), prepared, threads=threads)
     with stages.stage("compare INT8 with float32"):
         table = record_exits(ChainExecutor(loaded.chain, float32.costs), prepared.splits["tune"], stages.progress)
     reference = float32.recorded.tune
-    thresholds = tune(float32.recorded, float32.recorded, float32.costs, settings, stages).thresholds
-    return 1 - min(exits_agreement(table, reference)[-1], answers_kept(table, reference, thresholds))
+    return 1 - min(exits_agreement(table, reference)[-1], answers_kept(table, reference, float32.thresholds))

@@ -50,7 +50,7 @@ class Suspect:
 def measure_suspects(
     source: Lowering, float32: Float32Chain, samples: Mapping[str, Array], *, threads: int, stages: Stages
 ) -> tuple[Suspect, ...]:
-    """Return layers and heads, the most harmful first.
+    """Return layers and heads, the most harmful first, and behind them those that were not measured.
 
     Args:
         source: segments and ranges; what it keeps in float is no suspect.
@@ -59,7 +59,7 @@ def measure_suspects(
         threads: of the engine.
         stages: where progress is shown.
     """
-    suspects = _most_noisy([*_suspects(source)], source, samples)
+    suspects, others = _most_noisy([*_suspects(source)], source, samples)
     reference = _logits(float32.executor, samples)
     ranges = share_ranges([s.model for s in source.split.segments], _ranges(source), keep_float=source.keep_float)
     measured = []
@@ -72,7 +72,7 @@ def measure_suspects(
         damage = float((changed**2).mean() / max(float(reference.var()), TINY))
         measured.append(Suspect(name=suspect.name, nodes=suspect.nodes, segment=suspect.segment, damage=damage))
         stages.progress(number / len(suspects))
-    return tuple(sorted(measured, key=lambda suspect: -suspect.damage))
+    return (*sorted(measured, key=lambda suspect: -suspect.damage), *others)
 
 
 def _ranges(source: Lowering) -> Mapping[str, TensorRange]:
@@ -99,12 +99,15 @@ def _only(source: Lowering, suspect: Suspect, ranges: Mapping[str, TensorRange])
     return serialize(graph, suspect.segment)
 
 
-def _most_noisy(suspects: Sequence[Suspect], source: Lowering, samples: Mapping[str, Array]) -> Sequence[Suspect]:
-    """The suspects with the most rounding noise by a cheap proxy, if there are too many to measure all."""
+def _most_noisy(
+    suspects: Sequence[Suspect], source: Lowering, samples: Mapping[str, Array]
+) -> tuple[Sequence[Suspect], Sequence[Suspect]]:
+    """The suspects with the most rounding noise by a cheap proxy, and the others, which are not measured."""
     if len(suspects) <= MEASURED:
-        return suspects
+        return suspects, ()
     noise = _input_noise(source, samples)
-    return sorted(suspects, key=lambda s: -sum(noise.get(name, 0.0) for name in s.nodes))[:MEASURED]
+    order = sorted(suspects, key=lambda s: -sum(noise.get(name, 0.0) for name in s.nodes))
+    return order[:MEASURED], order[MEASURED:]
 
 
 def _input_noise(source: Lowering, samples: Mapping[str, Array]) -> dict[str, float]:

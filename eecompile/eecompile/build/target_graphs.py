@@ -16,6 +16,7 @@ from eecompile.build.lower_graphs import (
 )
 from eecompile.build.prepare import Prepared
 from eecompile.build.recorded import Recorded
+from eecompile.build.sensitivity import keep_sensitive
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.build.trial import load_candidate
@@ -60,23 +61,32 @@ def target_graphs(
     """Return graphs in the precision that the user wants, or in every one that the device has; none for a CPU.
 
     Raises:
-        BuildError: a graph cannot be written for the device, or does not answer like float32.
+        BuildError: a graph cannot be written for the device, or answers too often otherwise than float32. What the user
+            did not ask for by name is left out instead.
     """
     target = target_by_name(settings.target)
     if target.compute_capability is None:
         return ()
-    wanted = PRECISIONS if settings.wanted == "auto" else (settings.wanted,)
     found = []
-    for precision in wanted:
+    for precision in PRECISIONS if settings.wanted == "auto" else (settings.wanted,):
         if precision not in target.precisions or (precision == "int8" and source.ranges is None):
             stages.detail(f"no {precision} graphs for {target.name}")
             continue
-        with stages.stage(f"lower to {precision} for {target.name}, check in ONNX Runtime"):
-            found.append(_lower(prepared, source, float32, (target, precision), settings, stages))
+        made = _make(prepared, source, float32, (target, precision), settings, stages)
+        if made.agreement is None or made.agreement >= 1 - settings.max_quant_drop:
+            found.append(made)
+            continue
+        problem = f"{1 - made.agreement:.2%} of the answers differ from float32, allowed {settings.max_quant_drop:.2%}"
+        if settings.wanted == precision:
+            remedy = "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float"
+            raise BuildError(f"--target {target.name} {precision}", problem, remedy)
+        stages.warn(
+            f"no {precision} graphs for {target.name}: {problem}; ask for --{precision} to keep layers in float"
+        )
     return tuple(found)
 
 
-def _lower(
+def _make(
     prepared: Prepared,
     source: Lowering,
     float32: Float32Chain,
@@ -84,42 +94,58 @@ def _lower(
     settings: BuildSettings,
     stages: Stages,
 ) -> TargetGraphs:
-    """Graphs of one precision."""
+    """Graphs of one precision, checked and tuned."""
     target, precision = wanted
-    models = _models(source, precision, half=settings.fp16 or settings.wanted == "auto")
-    opset = max(model.opset_imports[""] for model in (*models.segments, models.whole))
-    if target.onnx_opset is not None and opset > target.onnx_opset:
+    half = settings.fp16 or settings.wanted == "auto"
+    opset = _opset(source, target, precision, half=half)
+
+    def lower(given: Lowering) -> Graphs:
+        models = _models(given, precision, half=half)
         for model in (*models.segments, models.whole):
-            lower_opset(model, opset=target.onnx_opset)
-        opset = target.onnx_opset
-    graphs = serialize_all(models)
-    loaded = load_candidate(
-        Candidate(engine=CHECKED_WITH, precision=precision),
-        graphs,
-        load_backend(CHECKED_WITH),
-        prepared,
-        threads=threads_or_default(settings.threads),
-    )
-    recorded, agreement = None, None
-    if float32.recorded is not None:
-        table = record_exits(ChainExecutor(loaded.chain, float32.costs), prepared.splits["tune"], stages.progress)
-        agreement = exits_agreement(table, float32.recorded.tune)[-1]
-        recorded = Recorded(tune=table, test=table)
-        if agreement < 1 - settings.max_quant_drop:
-            raise BuildError(
-                f"--target {target.name} {precision}",
-                f"{1 - agreement:.2%} of the answers differ from float32, allowed are {settings.max_quant_drop:.2%}",
-                "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float",
-            )
-    thresholds = tune(recorded, float32.recorded, float32.costs, settings, stages).thresholds
+            if model.opset_imports[""] > opset:
+                lower_opset(model, opset=opset)
+        return serialize_all(models)
+
+    if precision == settings.wanted == "int8":
+        source = keep_sensitive(prepared, float32, source, lower, settings, stages)
+    with stages.stage(f"lower to {precision} for {target.name}, check in ONNX Runtime"):
+        graphs = lower(source)
+        recorded, agreement = _check(prepared, float32, graphs, precision, settings, stages)
     return TargetGraphs(
         target=target.name,
         precision=precision,
         opset=opset,
         graphs=graphs,
-        thresholds=thresholds,
+        thresholds=tune(recorded, float32.recorded, float32.costs, settings, stages).thresholds,
         agreement=agreement,
     )
+
+
+def _check(
+    prepared: Prepared,
+    float32: Float32Chain,
+    graphs: Graphs,
+    precision: str,
+    settings: BuildSettings,
+    stages: Stages,
+) -> tuple[Recorded | None, float | None]:
+    """Run the graphs in ONNX Runtime: what their exits say, and how often the final one answers as in float32."""
+    candidate = Candidate(engine=CHECKED_WITH, precision=precision)
+    backend, threads = load_backend(CHECKED_WITH), threads_or_default(settings.threads)
+    loaded = load_candidate(candidate, graphs, backend, prepared, threads=threads)
+    executor = ChainExecutor(loaded.chain, float32.costs)
+    if float32.recorded is None:
+        executor.record({name: array[: executor.max_batch] for name, array in prepared.samples.items()})
+        return None, None
+    table = record_exits(executor, prepared.splits["tune"], stages.progress)
+    return Recorded(tune=table, test=table), exits_agreement(table, float32.recorded.tune)[-1]
+
+
+def _opset(source: Lowering, target: Target, precision: str, *, half: bool) -> int:
+    """The opset of the graphs as they are written, or the newest that the device's TensorRT reads."""
+    models = _models(source, precision, half=half)
+    opset = max(model.opset_imports[""] for model in (*models.segments, models.whole))
+    return opset if target.onnx_opset is None else min(opset, target.onnx_opset)
 
 
 def _models(source: Lowering, precision: str, *, half: bool) -> Models:

@@ -41,11 +41,11 @@ def run_trials(
         ]
         meter = MeterSettings(threads=threads, buckets=settings.all_buckets, seconds=settings.measure_seconds)
         tables = measure_costs(subjects, prepared.samples, meter, stages.progress)
-    trials: list[Trial] = []
+    trials = []
     for entry, costs in zip(loaded, tables, strict=True):
         recorded = _record(entry, costs, float32, prepared, stages)
         tuned = tune(recorded, float32.recorded, costs, settings, stages)
-        trials.append(_trial(entry, costs, recorded, tuned, (float32, trials[0].tuned if trials else tuned)))
+        trials.append(_trial(entry, costs, recorded, tuned, float32))
     return tuple(trials)
 
 
@@ -87,13 +87,12 @@ def _trial(
     costs: CostTable,
     recorded: Recorded | None,
     tuned: Tuned,
-    reference: tuple[Float32Chain, Tuned],
+    float32: Float32Chain,
 ) -> Trial:
     """Compare a candidate with float32."""
-    float32, tuned32 = reference
     agreement = kept = None
     if recorded is not None and float32.recorded is not None:
         table, table32 = recorded.tune, float32.recorded.tune
         agreement = exits_agreement(table, table32)
-        kept = answers_kept(table, table32, tuned32.thresholds)
+        kept = answers_kept(table, table32, float32.thresholds)
     return Trial(loaded=entry, costs=costs, recorded=recorded, tuned=tuned, agreement=agreement, answers_kept=kept)

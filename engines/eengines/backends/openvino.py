@@ -37,6 +37,9 @@ DTYPES: Mapping[str, str] = {
     "boolean": "bool",
 }
 
+SINK = "/sink_port_0"
+"""What the ONNX frontend appends to the name of an output."""
+
 OPTIONAL_PRECISIONS: Mapping[str, str] = {"BF16": "bfloat16", "INT8": "int8"}
 """OpenVINO's name of a capability → ours."""
 
@@ -137,8 +140,7 @@ class OpenVinoSession:
     def run(self) -> None:
         """Run on the bound rows; see `Session.run`."""
         try:
-            self._request.start_async()
-            self._request.wait()
+            self._request.infer(share_outputs=True)  # without it every output is copied once more
         except RuntimeError as error:
             raise EngineError("OpenVINO", str(error), "Check the input values, or build the bundle again") from error
 
@@ -169,4 +171,10 @@ def _spec(port: Any) -> TensorSpec:
             f"got {kind} {port.partial_shape}, expected a symbolic batch axis in front and fixed axes behind",
             "Build the bundle again",
         )
-    return TensorSpec(name=port.any_name, dtype=DTYPES[kind], shape=tuple(size.get_length() for size in shape[1:]))
+    return TensorSpec(name=_name(port), dtype=DTYPES[kind], shape=tuple(size.get_length() for size in shape[1:]))
+
+
+def _name(port: Any) -> str:
+    """The name in the ONNX graph. A tensor may have several names here, where OpenVINO has merged nodes."""
+    name = str(port.get_node().get_friendly_name()).removesuffix(SINK)
+    return name if name in port.get_names() else str(port.any_name)
