@@ -72,7 +72,9 @@ def run_command(
     with ProgressBar(f"answer {len(samples)} samples") as bar:
         answers, seconds = answer_samples(model, samples, batch=batch, exits=exits, progress=bar.show)
     write_answers(output, answers, samples)
-    typer.echo(f"{output}: answers to {len(samples)} samples, split {name!r} of {source}")
+    typer.echo(
+        f"{output}: answers to {len(samples)} samples, split {name!r} of {source} ({model.engine} {model.precision})"
+    )
     for line in _summary(answers, samples, model.manifest.exits, seconds):
         typer.echo(line)
 
