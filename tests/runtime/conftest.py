@@ -1,6 +1,9 @@
-"""A real bundle of two small segments, written by hand: a random projection and linear exits fitted to made-up data."""
+"""A real bundle of two small segments, written by hand: a random projection and linear exits fitted to made-up data.
 
-from dataclasses import dataclass
+It has two configurations on the same graphs, `onnxruntime-float32` and `openvino-float32`.
+"""
+
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -136,11 +139,21 @@ def _write(target: Path, data: Path, weights: dict[str, np.ndarray]) -> None:
         move_ms=(0.0005,),
     )
     entries = [("first", "head"), ("second", "last")]
+    way = ConfigurationEntry(
+        engine="onnxruntime",
+        precision="float32",
+        segments=("segments/0.onnx", "segments/1.onnx"),
+        whole="segments/whole.onnx",
+        policy="policy/policy.json",
+        costs="costs/costs.json",
+        agreement=None,
+    )
     with BundleWriter(target) as writer:
         for name, graph in _graphs(weights).items():
             writer.add(name, graph)
         writer.add_json("policy/policy.json", PolicyFile(policy="max-probability", thresholds=(THRESHOLD,)))
         writer.add_json("costs/costs.json", costs)
+        writer.add_json("costs/openvino.json", replace(costs, engine="openvino"))
         writer.add_json("report/summary.json", {})
         writer.finish(
             Manifest(
@@ -167,17 +180,8 @@ def _write(target: Path, data: Path, weights: dict[str, np.ndarray]) -> None:
                 whole="segments/whole.onnx",
                 whole_output="logits_1",
                 whole_macs=macs["first"] + macs["second"] + macs["last"],
-                configurations=(
-                    ConfigurationEntry(
-                        engine="onnxruntime",
-                        precision="float32",
-                        segments=("segments/0.onnx", "segments/1.onnx"),
-                        whole="segments/whole.onnx",
-                        policy="policy/policy.json",
-                        costs="costs/costs.json",
-                        agreement=None,
-                    ),
-                ),
+                configurations=(way, replace(way, engine="openvino", costs="costs/openvino.json")),
+                targets=(),
                 ranges=None,
                 report="report/summary.json",
                 splits={name: SplitEntry(samples=len(s), sha256=digest(s)) for name, s in splits.items()},

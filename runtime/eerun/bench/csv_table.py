@@ -14,7 +14,9 @@ FLOPS_PER_MAC = 2
 
 
 def csv_table(result: BenchResult) -> str:
-    """Return a header and, for each trial, a row for the chain (`early-exit`) and one for the whole network (`whole`).
+    """Return a header and, for each trial, a row for the chain and one for each whole network of the run.
+
+    Modes are `early-exit`, `whole` for the fastest whole network, and `whole-ENGINE-PRECISION` for the others.
 
     Throughput is in samples a second. FLOPs/sec counts the multiply-accumulates that were needed, twice each: for the
     chain those of the segments that each sample ran through.
@@ -24,10 +26,12 @@ def csv_table(result: BenchResult) -> str:
     table.writerow(COLUMNS)
     model, batch = PurePath(result.subject.model).stem, result.subject.batch
     for number, trial in enumerate(result.trials, start=1):
-        for mode, seconds, macs in (
-            ("early-exit", trial.chain_s, trial.chain_macs_per_sample),
-            ("whole", trial.whole_s, result.subject.whole_macs),
-        ):
+        runs = [("early-exit", trial.chain_s, trial.chain_macs_per_sample)]
+        runs += [
+            ("whole" if name == result.fastest else f"whole-{name}", seconds, result.subject.whole_macs)
+            for name, seconds in trial.baselines_s.items()
+        ]
+        for mode, seconds, macs in runs:
             throughput = trial.samples / seconds
             flops = throughput * FLOPS_PER_MAC * macs
             table.writerow((model, number, FOLD, batch, mode, f"{throughput:.2f}", f"{flops:.6g}"))

@@ -12,7 +12,7 @@ from eerun.measure_costs import device_name
 
 __all__ = ["Environment", "environment"]
 
-RECORDED_VERSIONS = ("eecompile", "numpy", "onnxruntime", "torch")
+RECORDED_VERSIONS = ("eecompile", "numpy", "onnxruntime", "openvino", "torch")
 
 
 @dataclass(frozen=True, kw_only=True)

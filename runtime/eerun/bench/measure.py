@@ -1,9 +1,9 @@
-"""The interleaved run: contestants take turns on the same batches, in an order that changes from batch to batch."""
+"""The interleaved run: contestants take turns on the same batches; `eerun.bench.turns` says in which order."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from time import perf_counter_ns, sleep
-from typing import TypeVar
+from itertools import islice
+from time import perf_counter_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,11 +14,14 @@ from eerun.bench.contestants import Answer, Contestant
 from eerun.bench.cost_meter import CostMeter
 from eerun.bench.rivals import Rival
 from eerun.bench.settings import BenchSettings
+from eerun.bench.turns import Settle, block_batches, turns_of_block
 from eerun.executor import Step
 
-__all__ = ["CHAIN", "EXITS_OFF", "WHOLE", "Measured", "RivalCall", "measure", "turn_order"]
+__all__ = ["CHAIN", "EXITS_OFF", "Measured", "RivalCall", "measure"]
 
-CHAIN, WHOLE, EXITS_OFF = "chain", "whole", "exits-off"
+CHAIN, EXITS_OFF = "chain", "exits-off"
+
+RIVAL_ENGINE = "the rival's own"
 
 METER_SHARE = 0.25
 """Share of the run that goes into measuring the segments by themselves."""
@@ -29,16 +32,10 @@ RIVAL_SHARE = 0.4
 RIVAL_SAMPLES = 4
 """How many samples of a batch a one-by-one rival answers."""
 
-SETTLE_S = 0.02
-"""Pause before and after a rival with a thread pool of its own: threads of either pool spin for a while when they are
-done, and would take the cores from the other."""
-
 LEAST_ROUNDS = 5
 """Least number of times that every segment, and a rival, is measured."""
 
 LEAST_WARM_UP = 2
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -73,19 +70,13 @@ class Measured:
     wall_ns: int
 
 
-def turn_order(names: Sequence[T], turn: int) -> list[T]:
-    """Who comes first rotates; after each full rotation the direction turns round, so that neighbours change too."""
-    start = turn % len(names)
-    order = [*names[start:], *names[:start]]
-    return order[::-1] if (turn // len(names)) % 2 else order
-
-
 class _Recorder:
     """Collects what the contestants say and how long they take."""
 
     def __init__(self, samples: int, contestants: Mapping[str, Contestant]) -> None:
         self.samples = samples
         self.contestants = contestants
+        self.settle = Settle()
         self.times: dict[str, list[int]] = {name: [] for name in contestants}
         self.labels = {name: np.empty(samples, np.int64) for name in contestants}
         self.exit_index = np.empty(samples, np.int32)
@@ -94,28 +85,29 @@ class _Recorder:
         self.rival_ns = 0
         self.seen = 0
 
-    def turn(self, name: str, inputs: Mapping[str, Array], index: NDArray[np.intp]) -> None:
-        """Let one contestant answer one batch."""
-        answer_batch = self.contestants[name]
-        before = perf_counter_ns()
-        answer = answer_batch(inputs)
-        self.times[name].append(perf_counter_ns() - before)
-        self._keep(name, answer, index)
+    def turn(self, name: str, before: Mapping[str, Array], block: "_Block") -> None:
+        """Let one contestant answer one block, after an untimed call on the batch before it."""
+        answer_batch = self.contestants[name].answer
+        self.settle.before(self.contestants[name].engine)
+        answer_batch(before)
+        seen = self.seen
+        for index, inputs in zip(block.index, block.inputs, strict=True):
+            started = perf_counter_ns()
+            answer = answer_batch(inputs)
+            self.times[name].append(perf_counter_ns() - started)
+            self._keep(name, answer, index, seen)
+            seen += len(index)
 
-    def rival_turn(self, rival: Rival, inputs: Mapping[str, Array], index: NDArray[np.intp], batch: int) -> None:
-        """Let the rival answer the first samples of one batch, after all others have answered it.
-
-        It leaves cold caches behind; one call that is not timed warms them again for whoever comes next.
-        """
-        few = {name: array[:RIVAL_SAMPLES] for name, array in inputs.items()}
-        sleep(SETTLE_S)
+    def rival_turn(self, rival: Rival, block: "_Block", batch: int) -> None:
+        """Let the rival answer the first samples of the first batch of a block, after all others have answered it."""
+        few = {name: array[:RIVAL_SAMPLES] for name, array in block.inputs[0].items()}
+        self.settle.before(RIVAL_ENGINE)
         before = perf_counter_ns()
         labels, exit_index = rival(few)
         took = perf_counter_ns() - before
-        sleep(SETTLE_S)
-        self.contestants[EXITS_OFF](inputs)
         self.rival_ns += took
-        call = RivalCall(batch=batch, time_ns=took, samples=index[:RIVAL_SAMPLES], labels=labels, exit_index=exit_index)
+        samples = block.index[0][:RIVAL_SAMPLES]
+        call = RivalCall(batch=batch, time_ns=took, samples=samples, labels=labels, exit_index=exit_index)
         self.rival.append(call)
 
     def measured(self, wall_ns: int) -> Measured:
@@ -129,14 +121,22 @@ class _Recorder:
             wall_ns=wall_ns,
         )
 
-    def _keep(self, name: str, answer: Answer, index: NDArray[np.intp]) -> None:
+    def _keep(self, name: str, answer: Answer, index: NDArray[np.intp], seen: int) -> None:
         """Keep the answers that belong to the first pass over the samples."""
-        first = max(0, min(len(index), self.samples - self.seen))
+        first = max(0, min(len(index), self.samples - seen))
         self.labels[name][index[:first]] = answer.labels[:first]
         if name == CHAIN:
             self.steps.append(answer.steps)
             if answer.exit_index is not None:
                 self.exit_index[index[:first]] = answer.exit_index[:first]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class _Block:
+    """A few batches: indices of their samples, and the samples."""
+
+    index: Sequence[NDArray[np.intp]]
+    inputs: Sequence[Mapping[str, Array]]
 
 
 def measure(
@@ -150,31 +150,43 @@ def measure(
     """Run all contestants until the time is over and every sample was seen once.
 
     Args:
-        contestants: `CHAIN`, `WHOLE` and `EXITS_OFF`.
+        contestants: `CHAIN`, `EXITS_OFF` and whole networks, at least one.
         rival: a slow rival, or None; it answers the first samples of some batches.
-        meter: measures the segments by themselves in between.
+        meter: measures the chain's segments by themselves in between.
         inputs: samples `[samples, ...]` by input name.
         settings: batch, duration, warm-up and seed.
         progress: called with the share of the run that is over.
     """
     samples = len(next(iter(inputs.values())))
-    _warm_up(contestants, rival, meter, inputs, settings)
+    before = _warm_up(contestants, rival, meter, inputs, settings)
+    engines = {name: contestant.engine for name, contestant in contestants.items()}
     recorder = _Recorder(samples, contestants)
     started = perf_counter_ns()
-    for turn, index in enumerate(batches_of(samples, settings.batch_size, seed=settings.seed)):
-        given = {name: array[index] for name, array in inputs.items()}
-        for name in turn_order([*contestants], turn):
-            recorder.turn(name, given, index)
-        recorder.seen += len(index)
+    for number, block in enumerate(_blocks(inputs, settings)):
+        order = turns_of_block(engines, number)
+        for name in order:
+            recorder.turn(name, before, block)
+        recorder.seen += sum(map(len, block.index))
+        before = block.inputs[-1]
         elapsed_ns = perf_counter_ns() - started
-        meter.catch_up(METER_SHARE * elapsed_ns)
+        if engines[order[-1]] == engines[CHAIN]:
+            meter.catch_up(METER_SHARE * elapsed_ns)
         if rival is not None and recorder.rival_ns <= RIVAL_SHARE * elapsed_ns:
-            recorder.rival_turn(rival, given, index, turn)
+            recorder.rival_turn(rival, block, number * len(block.index))
         done = _share_done(recorder, meter, elapsed_ns, settings, with_rival=rival is not None)
         progress(done)
         if done >= 1:
             break
     return recorder.measured(perf_counter_ns() - started)
+
+
+def _blocks(inputs: Mapping[str, Array], settings: BenchSettings) -> Iterator[_Block]:
+    """Blocks of batches without end."""
+    samples = len(next(iter(inputs.values())))
+    batches = batches_of(samples, settings.batch_size, seed=settings.seed)
+    while True:
+        index = list(islice(batches, block_batches(settings.batch_size)))
+        yield _Block(index=index, inputs=[{name: array[i] for name, array in inputs.items()} for i in index])
 
 
 def _share_done(
@@ -195,15 +207,17 @@ def _warm_up(
     meter: CostMeter,
     inputs: Mapping[str, Array],
     settings: BenchSettings,
-) -> None:
-    """Let everyone run on real samples, in other orders than in the run."""
+) -> Mapping[str, Array]:
+    """Let everyone run on real samples, in other orders than in the run; return the last batch."""
     started, samples = perf_counter_ns(), len(next(iter(inputs.values())))
+    given: Mapping[str, Array] = {}
     for turn, index in enumerate(batches_of(samples, settings.batch_size, seed=settings.seed + 1)):
         given = {name: array[index] for name, array in inputs.items()}
         for contestant in contestants.values():
-            contestant(given)
+            contestant.answer(given)
         if rival is not None and not turn:
             rival({name: array[:RIVAL_SAMPLES] for name, array in given.items()})
         meter.warm_up()
         if turn + 1 >= LEAST_WARM_UP and perf_counter_ns() - started >= settings.warm_up_ms * 1e6:
-            return
+            break
+    return given

@@ -5,51 +5,20 @@ from dataclasses import dataclass
 from eerun.bench.environment import Environment
 from eerun.bench.settings import BenchSettings
 from eerun.bench.statistics import Estimate, Latency, PairedRatio
+from eerun.bench.subject import Subject
 from eerun.costs import CostTable
 
 __all__ = [
+    "BaselineSummary",
     "BenchResult",
     "ContestantSummary",
     "ExitSummary",
+    "Float32Summary",
     "Quality",
     "RivalSummary",
     "SegmentSummary",
-    "Subject",
     "Trial",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """What was measured.
-
-    Attributes:
-        bundle: the bundle's folder.
-        model: file name of the model that it was built from.
-        engine: name of the backend.
-        precision: precision of the graphs.
-        threads: threads of the engine.
-        batch: samples a batch.
-        policy: name of the exit policy.
-        macs: multiply-accumulates a sample of each segment.
-        whole_macs: multiply-accumulates a sample of the whole network.
-        data: where the samples come from.
-        data_sha256: digest of the test split.
-        data_of_build: whether that is the test split of the build; None: the build had no data.
-    """
-
-    bundle: str
-    model: str
-    engine: str
-    precision: str
-    threads: int
-    batch: int
-    policy: str
-    macs: tuple[int, ...]
-    whole_macs: int
-    data: str
-    data_sha256: str
-    data_of_build: bool | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,17 +41,62 @@ class ContestantSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
+class BaselineSummary:
+    """The whole network without exit heads, in one engine and precision.
+
+    Attributes:
+        engine: name of the backend.
+        precision: precision of the graph.
+        speed: its own speed.
+        speedup: its time by the time of the chain; above 1 the chain is faster.
+        tail_speedup: the same of the 90th percentiles of latency.
+        accuracy: share of the test split that it answers as labelled; None without labels.
+        agreement: share that it and the chain answer alike.
+    """
+
+    engine: str
+    precision: str
+    speed: ContestantSummary
+    speedup: PairedRatio
+    tail_speedup: Estimate
+    accuracy: float | None
+    agreement: float
+
+    @property
+    def words(self) -> str:
+        """`ENGINE PRECISION`, for people."""
+        return f"{self.engine} {self.precision}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Float32Summary:
+    """The whole network in float32, which accuracy is promised against; outside the timed run if it is not in it.
+
+    Attributes:
+        engine: name of the backend.
+        accuracy: share of the test split that it answers as labelled; None without labels.
+        agreement: share that it and the chain answer alike.
+    """
+
+    engine: str
+    accuracy: float | None
+    agreement: float
+
+
+@dataclass(frozen=True, kw_only=True)
 class Quality:
     """Answers of one pass over the test split; shares are of its samples.
 
     Attributes:
         samples: size of the split.
         accuracy: share that the chain answers as labelled; None without labels.
-        accuracy_whole: the same of the whole network.
+        accuracy_whole: the same of the fastest whole network.
         won: samples that only the chain answers as labelled.
-        lost: samples that only the whole network answers as labelled.
-        agreement: share where chain and whole network say the same.
-        agreement_exits_off: share where the chain with exits off and the whole network say the same.
+        lost: samples that only the fastest whole network answers as labelled.
+        agreement: share where chain and fastest whole network say the same.
+        agreement_exits_off: share where the chain with exits off and the whole network of its own engine and precision
+            say the same.
+        float32: the network in float32; None: no float32 configuration runs here.
     """
 
     samples: int
@@ -92,6 +106,7 @@ class Quality:
     lost: int | None
     agreement: float
     agreement_exits_off: float
+    float32: Float32Summary | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -106,7 +121,7 @@ class ExitSummary:
         percentile_90_ms: as above.
         percentile_99_ms: as above.
         accuracy: share of the leavers answered as labelled; None without labels.
-        agreement: share of the leavers answered as the whole network does.
+        agreement: share of the leavers answered as the fastest whole network does.
     """
 
     name: str
@@ -172,15 +187,15 @@ class Trial:
     """One of up to ten consecutive parts of the run.
 
     Attributes:
-        samples: samples that chain and whole network answered.
+        samples: samples that each contestant answered.
         chain_s: seconds of the chain.
-        whole_s: seconds of the whole network.
+        baselines_s: seconds of each whole network, by name.
         chain_macs_per_sample: multiply-accumulates that a sample needed in the segments it ran through.
     """
 
     samples: int
     chain_s: float
-    whole_s: float
+    baselines_s: dict[str, float]
     chain_macs_per_sample: float
 
 
@@ -194,18 +209,21 @@ class BenchResult:
         settings: what the user chose.
         subject: what was measured.
         chain: the chain with exits.
-        whole: the whole network without exit heads, in the same engine.
         exits_off: the chain when nobody leaves early.
-        speedup: time of the whole network by time of the chain; above 1 the chain is faster.
-        tail_speedup: the same of the 90th percentiles of latency.
-        hard_input: time of the chain with exits off by time of the whole network.
+        baselines: the whole networks without exit heads of the run, by name `ENGINE-PRECISION`; all agree with float32
+            to the bound of the build.
+        fastest: name of the baseline with the least total time.
+        own: name of the baseline in the chain's own engine and precision.
+        heat_ms: milliseconds of a batch of every whole network tried, by name, in the heats before the run.
+        not_tried: why other configurations of the bundle cannot run here.
+        hard_input: time of the chain with exits off by time of the fastest whole network.
         oracle: time of the chain by Σ_k T_k(survivors_k).
         oracle_ms: mean milliseconds of that sum.
         quality: accuracy and agreement.
         exits: one for each exit.
         segments: one for each segment.
-        costs: `T_k(b)` as measured in this run.
-        break_even_share: see `break_even_share`; None: no share is large enough.
+        costs: `T_k(b)` of the chain's engine and precision as measured in this run.
+        break_even_share: see `break_even_share`, against the fastest whole network; None: no share is large enough.
         rival: the rival of `--against`.
         trials: consecutive parts of the run.
         wall_s: seconds of the whole run, all contestants together.
@@ -217,10 +235,12 @@ class BenchResult:
     settings: BenchSettings
     subject: Subject
     chain: ContestantSummary
-    whole: ContestantSummary
     exits_off: ContestantSummary
-    speedup: PairedRatio
-    tail_speedup: Estimate
+    baselines: dict[str, BaselineSummary]
+    fastest: str
+    own: str
+    heat_ms: dict[str, float]
+    not_tried: tuple[str, ...]
     hard_input: PairedRatio
     oracle: PairedRatio
     oracle_ms: float
@@ -233,3 +253,8 @@ class BenchResult:
     trials: tuple[Trial, ...]
     wall_s: float
     warnings: tuple[str, ...]
+
+    @property
+    def whole(self) -> BaselineSummary:
+        """The fastest whole network of the run, which the chain is judged by."""
+        return self.baselines[self.fastest]

@@ -33,9 +33,9 @@ class BenchSettings:
         scenario: how samples arrive.
         duration_s: seconds to measure, at least; the run always sees every test sample once.
         warm_up_ms: milliseconds to run before measuring.
-        engine: name of a backend, or `auto`.
-        precision: `float32`, `float16`, `bfloat16`, `int8` or `auto`.
-        threads: threads of the engine; None: as many as cores.
+        engine: name of the chain's backend, or `auto`.
+        precision: of the chain: `float32`, `float16`, `bfloat16`, `int8` or `auto`.
+        threads: threads of every engine; None: as many as cores.
         against: a further rival from `RIVALS`, or None.
         model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
         factory: `package.module:function` that makes the network of a checkpoint, for the rival.

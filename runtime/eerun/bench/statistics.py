@@ -6,7 +6,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Estimate", "Latency", "PairedRatio", "bootstrap", "paired_ratio", "percentile", "tail_ratio"]
+__all__ = [
+    "PAIR_SAMPLES",
+    "Estimate",
+    "Latency",
+    "PairedRatio",
+    "batches_a_pair",
+    "bootstrap",
+    "paired_ratio",
+    "percentile",
+    "tail_ratio",
+]
 
 NS_PER_MS = 1e6
 RESAMPLES = 1000
@@ -87,6 +97,11 @@ def percentile(values: NDArray[np.floating], percent: float) -> float:
     return float(np.percentile(values, percent, method="inverted_cdf"))
 
 
+def batches_a_pair(batch: int) -> int:
+    """How many batches hold `PAIR_SAMPLES` samples."""
+    return -(-PAIR_SAMPLES // batch)
+
+
 def paired_ratio(numerator: Floats, denominator: Floats, *, batch: int, seed: int) -> PairedRatio:
     """Summarise `numerator / denominator`.
 
@@ -97,7 +112,8 @@ def paired_ratio(numerator: Floats, denominator: Floats, *, batch: int, seed: in
         seed: seed of the bootstrap.
     """
     count = len(numerator)
-    per_pair = max(-(-PAIR_SAMPLES // batch), -(-count // MAX_PAIRS))
+    least = batches_a_pair(batch)
+    per_pair = least * max(1, -(-count // (least * MAX_PAIRS)))
     starts = np.arange(0, max(count - per_pair + 1, 1), per_pair)
     over, under = np.add.reduceat(numerator, starts), np.add.reduceat(denominator, starts)
     ratios = over / under

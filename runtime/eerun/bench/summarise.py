@@ -6,8 +6,8 @@ from statistics import fmean
 import numpy as np
 from numpy.typing import NDArray
 
-from eerun.bench.measure import CHAIN, EXITS_OFF, WHOLE, Measured
-from eerun.bench.result import ContestantSummary, ExitSummary, Quality, SegmentSummary, Trial
+from eerun.bench.measure import CHAIN, Measured
+from eerun.bench.result import ContestantSummary, ExitSummary, SegmentSummary, Trial
 from eerun.bench.statistics import Latency, percentile
 from eerun.data import Labels
 from eerun.executor import Step
@@ -15,7 +15,6 @@ from eerun.executor import Step
 __all__ = [
     "summarise_contestant",
     "summarise_exits",
-    "summarise_quality",
     "summarise_segments",
     "summarise_trials",
 ]
@@ -38,39 +37,17 @@ def summarise_contestant(times_ns: NDArray[np.int64], batch: int) -> ContestantS
     )
 
 
-def summarise_quality(measured: Measured, labels: Labels | None) -> Quality:
-    """Compare the answers of one pass with the labels `[samples]` and the whole network's answers."""
-    chain, whole = measured.labels[CHAIN], measured.labels[WHOLE]
-    agreement = float((chain == whole).mean())
-    exits_off = float((measured.labels[EXITS_OFF] == whole).mean())
-    if labels is None:
-        return Quality(
-            samples=len(chain),
-            accuracy=None,
-            accuracy_whole=None,
-            won=None,
-            lost=None,
-            agreement=agreement,
-            agreement_exits_off=exits_off,
-        )
-    right, right_whole = chain == labels, whole == labels
-    return Quality(
-        samples=len(chain),
-        accuracy=float(right.mean()),
-        accuracy_whole=float(right_whole.mean()),
-        won=int((right & ~right_whole).sum()),
-        lost=int((~right & right_whole).sum()),
-        agreement=agreement,
-        agreement_exits_off=exits_off,
-    )
-
-
 def summarise_exits(
-    measured: Measured, labels: Labels | None, names: Sequence[str], thresholds: Sequence[float | None]
+    measured: Measured,
+    labels: Labels | None,
+    names: Sequence[str],
+    thresholds: Sequence[float | None],
+    *,
+    fastest: str,
 ) -> tuple[ExitSummary, ...]:
-    """Share, accuracy and agreement from one pass; latencies from all batches."""
+    """Share, accuracy and agreement with the fastest whole network from one pass; latencies from all batches."""
     chain, index = measured.labels[CHAIN], measured.exit_index
-    agrees = chain == measured.labels[WHOLE]
+    agrees = chain == measured.labels[fastest]
     summaries = []
     for exit_, (name, threshold) in enumerate(zip(names, (*thresholds, None), strict=True)):
         here = index == exit_
@@ -99,7 +76,9 @@ def summarise_segments(steps: Sequence[Parts], names: Sequence[str]) -> tuple[Se
     )
 
 
-def summarise_trials(measured: Measured, *, batch: int, macs: Sequence[int]) -> tuple[Trial, ...]:
+def summarise_trials(
+    measured: Measured, baselines: Sequence[str], *, batch: int, macs: Sequence[int]
+) -> tuple[Trial, ...]:
     """Divide the run into ten consecutive parts, fewer if there are fewer batches."""
     count = len(measured.steps)
     done = np.array(
@@ -110,7 +89,7 @@ def summarise_trials(measured: Measured, *, batch: int, macs: Sequence[int]) -> 
         Trial(
             samples=len(rows) * batch,
             chain_s=float(measured.times_ns[CHAIN][rows].sum()) / NS_PER_S,
-            whole_s=float(measured.times_ns[WHOLE][rows].sum()) / NS_PER_S,
+            baselines_s={name: float(measured.times_ns[name][rows].sum()) / NS_PER_S for name in baselines},
             chain_macs_per_sample=float(done[rows].sum()) / (len(rows) * batch),
         )
         for rows in np.array_split(np.arange(count), min(TRIALS, count))

@@ -10,7 +10,7 @@ __all__ = ["text_report"]
 
 def text_report(result: BenchResult) -> str:
     """Return the blocks that `eerun bench` prints, without an end of line."""
-    blocks = [_performance(result), _exits(result), _segments(result), _contestants(result)]
+    blocks = [_performance(result), _exits(result), _segments(result), *_heats(result), _contestants(result)]
     blocks.append(["=== Verdict ===", *verdict(result)])
     return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -71,13 +71,30 @@ def _segments(result: BenchResult) -> list[str]:
     return ["=== Segment summary ===", *aligned(rows)]
 
 
+def _heats(result: BenchResult) -> list[list[str]]:
+    """How the whole networks of the run were found; nothing where there was no choice."""
+    if len(result.heat_ms) == 1:
+        return []
+    rows = [("in turns on the same batches", "ms a batch", "")]
+    for name, ms in sorted(result.heat_ms.items(), key=lambda item: item[1]):
+        rows.append((name, number(ms, 3), "in the run" if name in result.baselines else "too slow for the run"))
+    return [
+        ["=== Heats of the whole network, every engine and precision of the bundle that runs here ===", *aligned(rows)]
+    ]
+
+
 def _contestants(result: BenchResult) -> list[str]:
     rows = [("in turns on the same batches", "median ms", "p90 ms", "samples/s")]
     rows += [
         _contestant("chain with exits", result.chain),
-        _contestant("whole network", result.whole),
         _contestant("chain, exits off", result.exits_off),
     ]
+    for name, baseline in result.baselines.items():
+        marks = [
+            words for words, holds in (("fastest", result.fastest), ("the chain's own", result.own)) if name == holds
+        ]
+        note = f" ({', '.join(marks)})" if marks and len(result.baselines) > 1 else ""
+        rows.append(_contestant(f"whole network, {baseline.words}{note}", baseline.speed))
     return [f"=== Contestants ({result.wall_s:.1f} s together) ===", *aligned(rows)]
 
 

@@ -9,14 +9,18 @@ __all__ = ["pays", "verdict"]
 
 
 def pays(result: BenchResult) -> bool:
-    """Whether the chain is faster than the whole network with the interval's lower end at 1 or above."""
-    return result.speedup.median.low >= 1
+    """Whether the chain is faster than the fastest whole network, with the interval's lower end at 1 or above."""
+    return result.whole.speedup.median.low >= 1
 
 
 def verdict(result: BenchResult) -> list[str]:
-    """Return sentences: speed-up, accuracy, hard-input tax, break-even, overhead, rival, and whether exits pay."""
-    lines = _speed(result)
-    lines += [_quality(result), _hard_input(result), _break_even(result), _overhead(result)]
+    """Return sentences: speed-up, accuracy, hard-input tax, break-even, overhead, rival, and whether exits pay.
+
+    Speed-up, tax and break-even are against the fastest whole network of the run: it is what the user could have
+    instead. Overhead is within the chain's own engine and precision.
+    """
+    lines = [*_speed(result), *_own(result), *_field(result), *_quality(result)]
+    lines += [_hard_input(result), _break_even(result), _overhead(result)]
     if result.rival is not None:
         rival = result.rival
         lines.append(
@@ -29,38 +33,86 @@ def verdict(result: BenchResult) -> list[str]:
 
 def _speed(result: BenchResult) -> list[str]:
     """The headline, in the measure of the scenario."""
-    subject, speedup = result.subject, result.speedup
-    setting = f"{subject.engine} {subject.precision}, batch {subject.batch}"
+    subject, speedup, tail = result.subject, result.whole.speedup, result.whole.tail_speedup
+    setting = f"the chain in {subject.engine} {subject.precision}, batch {subject.batch}"
     spread = (
         f"half of the pairs lie between {speedup.first_quartile:.2f}x and {speedup.third_quartile:.2f}x; "
         f"over the total time {speedup.totals.value:.2f}x ({_interval(speedup.totals)})"
     )
     if result.settings.scenario is Scenario.SINGLESTREAM:
-        chain, whole = result.chain.latency, result.whole.latency
+        chain, whole = result.chain.latency, result.whole.speed.latency
         return [
-            f"90th percentile of latency {chain.percentile_90_ms:.3f} ms, the whole network "
-            f"{whole.percentile_90_ms:.3f} ms: {result.tail_speedup.value:.2f}x as fast "
-            f"({_interval(result.tail_speedup)}), {setting}",
-            f"{speedup.median.value:.2f}x the throughput of the whole network "
+            f"90th percentile of latency {chain.percentile_90_ms:.3f} ms, {_fastest(result)} "
+            f"{whole.percentile_90_ms:.3f} ms: {tail.value:.2f}x as fast ({_interval(tail)}), {setting}",
+            f"{speedup.median.value:.2f}x the throughput of {_form(result)} "
             f"({_interval(speedup.median)}, {_pairs(speedup)}); {spread}",
         ]
     return [
-        f"{speedup.median.value:.2f}x the throughput of the whole network "
+        f"{speedup.median.value:.2f}x the throughput of {_fastest(result)} "
         f"({_interval(speedup.median)}, {_pairs(speedup)}), {setting}",
         f"Spread: {spread}",
     ]
 
 
-def _quality(result: BenchResult) -> str:
+def _fastest(result: BenchResult) -> str:
+    """The fastest whole network, by name."""
+    tried = len(result.heat_ms)
+    if tried == 1:
+        return f"the whole network in {result.whole.words}"
+    return f"the whole network in its fastest form here ({result.whole.words}, of {tried} tried)"
+
+
+def _form(result: BenchResult) -> str:
+    """The same, after it was named."""
+    return "the whole network" if len(result.heat_ms) == 1 else "the fastest whole network"
+
+
+def _own(result: BenchResult) -> list[str]:
+    """The second figure, where the chain's own form is not the fastest: what the exits alone gain."""
+    if result.own == result.fastest:
+        return []
+    own = result.baselines[result.own]
+    ratio = own.speedup
+    return [
+        f"{ratio.median.value:.2f}x the throughput of the whole network in the chain's own form, {own.words} "
+        f"({_interval(ratio.median)})"
+    ]
+
+
+def _field(result: BenchResult) -> list[str]:
+    """Why there was no other whole network to race."""
+    if result.not_tried:
+        only = f"Only {result.whole.words} was raced" if len(result.heat_ms) == 1 else "Not raced"
+        return [f"* {only}: {'; '.join(result.not_tried)}"]
+    if len(result.heat_ms) == 1:
+        return [f"* Only {result.whole.words} was raced: the bundle has no other configuration"]
+    return []
+
+
+def _quality(result: BenchResult) -> list[str]:
     quality = result.quality
-    agreement = f"agreement with the whole network {share(quality.agreement, 2)} of {quality.samples} samples"
+    form = _form(result)
+    agreement = f"agreement with {form} {share(quality.agreement, 2)} of {quality.samples} samples"
     if quality.accuracy is None or quality.accuracy_whole is None:
-        return f"No labels, so no accuracy; {agreement}"
+        return [f"No labels, so no accuracy; {agreement}", *_float32(result)]
     points = (quality.accuracy - quality.accuracy_whole) * 100
-    return (
-        f"Accuracy {share(quality.accuracy, 2)}, the whole network {share(quality.accuracy_whole, 2)}: "
-        f"{points:+.2f} points ({quality.won} samples won, {quality.lost} lost); {agreement}"
-    )
+    return [
+        f"Accuracy {share(quality.accuracy, 2)}, {form} {share(quality.accuracy_whole, 2)}: "
+        f"{points:+.2f} points ({quality.won} samples won, {quality.lost} lost); {agreement}",
+        *_float32(result),
+    ]
+
+
+def _float32(result: BenchResult) -> list[str]:
+    """Against float32, which accuracy is promised against, where the fastest whole network is something else."""
+    quality, float32 = result.quality, result.quality.float32
+    if float32 is None or result.whole.precision == "float32":
+        return []
+    agreement = f"agreement {share(float32.agreement, 2)}"
+    if quality.accuracy is None or float32.accuracy is None:
+        return [f"Against the float32 final exit: {agreement}"]
+    points = (quality.accuracy - float32.accuracy) * 100
+    return [f"Against the float32 final exit, {share(float32.accuracy, 2)}: {points:+.2f} points; {agreement}"]
 
 
 def _hard_input(result: BenchResult) -> str:
@@ -68,7 +120,7 @@ def _hard_input(result: BenchResult) -> str:
     more = f"{abs(tax.value - 1) * 100:.1f} % {'more' if tax.value >= 1 else 'less'}"
     low, high = (tax.low - 1) * 100, (tax.high - 1) * 100
     return (
-        f"Hard-input tax: a batch where nobody leaves early costs {more} than the whole network "
+        f"Hard-input tax: a batch where nobody leaves early costs {more} than {_form(result)} "
         f"(95 % interval {low:+.1f} % to {high:+.1f} %)"
     )
 
@@ -80,7 +132,7 @@ def _break_even(result: BenchResult) -> str:
     needed = share(result.break_even_share, 1)
     return (
         f"Break-even: with {first.name} as the only early exit {needed} of the samples must leave there for the "
-        f"chain to cost as much as the whole network, boundaries not counted; {share(first.share, 1)} did"
+        f"chain to cost as much as {_form(result)}, boundaries not counted; {share(first.share, 1)} did"
     )
 
 
@@ -95,26 +147,35 @@ def _overhead(result: BenchResult) -> str:
 def _pay(result: BenchResult) -> list[str]:
     """Say that exits do not pay, and why; or that the tail does not gain."""
     if not pays(result):
-        clear = "" if result.speedup.median.high < 1 else ", at least not for certain (the interval reaches below 1)"
+        certain = result.whole.speedup.median.high < 1
+        clear = "" if certain else ", at least not for certain (the interval reaches below 1)"
         return [f"* exits do not pay here{clear}: {_why(result)}"]
-    if result.settings.scenario is Scenario.SINGLESTREAM and result.tail_speedup.low < 1:
+    if result.settings.scenario is Scenario.SINGLESTREAM and result.whole.tail_speedup.low < 1:
         to_the_end = share(result.exits[-1].share, 1)
         return [f"* exits pay on average but not at the 90th percentile: {to_the_end} of the samples run to the end"]
     return []
 
 
 def _why(result: BenchResult) -> str:
-    """Where the time goes: into the segments, or between them."""
-    whole_ms, chain_ms, alone_ms = result.whole.latency.mean_ms, result.chain.latency.mean_ms, result.oracle_ms
+    """Where the time goes: into a slower engine or precision, into the segments, or between them."""
+    chain_ms, alone_ms, whole_ms = result.chain.latency.mean_ms, result.oracle_ms, result.whole.speed.latency.mean_ms
     early = 1 - result.exits[-1].share
+    own = result.baselines[result.own]
+    if result.own != result.fastest and alone_ms >= whole_ms and chain_ms < own.speed.latency.mean_ms:
+        fastest = f"--engine {result.whole.engine} --precision {result.whole.precision}"
+        return (
+            f"the chain in {own.words} takes {chain_ms:.3f} ms a batch, less than the whole network's "
+            f"{own.speed.latency.mean_ms:.3f} ms there, but {result.whole.words} needs {whole_ms:.3f} ms: "
+            f"run the chain with {fastest}"
+        )
     if alone_ms >= whole_ms:
         return (
             f"{share(early, 1)} of the samples leave early, which is too few: for the samples that go on, the segments "
-            f"by themselves take {alone_ms:.3f} ms a batch, the whole network {whole_ms:.3f} ms"
+            f"by themselves take {alone_ms:.3f} ms a batch, {_form(result)} {whole_ms:.3f} ms"
         )
     return (
-        f"the segments by themselves take {alone_ms:.3f} ms a batch, less than the whole network's {whole_ms:.3f} ms, "
-        f"but decisions, copies and compaction add {max(chain_ms - alone_ms, 0):.3f} ms"
+        f"the segments by themselves take {alone_ms:.3f} ms a batch, less than {_form(result)}'s "
+        f"{whole_ms:.3f} ms, but decisions, copies and compaction add {max(chain_ms - alone_ms, 0):.3f} ms"
     )
 
 

@@ -38,12 +38,18 @@ def bench_command(
         float, typer.Option(metavar="SECONDS", help="Least time to measure, in s; all test samples are seen anyway.")
     ] = 5.0,
     warm_up: Annotated[float, typer.Option(metavar="MS", help="Time to run before measuring, in ms.")] = 200.0,
-    engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    engine: Annotated[
+        str,
+        typer.Option(
+            help=f"Backend of the chain: auto, {', '.join(BACKENDS)}. Its rival is the whole network in the fastest "
+            "engine and precision of the bundle, whichever the chain runs in."
+        ),
+    ] = "auto",
     precision: Annotated[
-        str, typer.Option(help="Precision of the graphs: auto, float32, float16, bfloat16, int8.")
+        str, typer.Option(help="Precision of the chain's graphs: auto, float32, float16, bfloat16, int8.")
     ] = "auto",
     threads: Annotated[
-        int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
+        int | None, typer.Option(help="Threads of every engine. Default: as many as the process may use cores.")
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the order of samples and of the intervals.")] = 0,
     against: Annotated[
@@ -80,7 +86,11 @@ def bench_command(
         ),
     ] = None,
 ) -> None:
-    """Measure the chain with live exits against the whole network: same engine, same test samples, in turns."""
+    """Measure the chain with live exits against the fastest whole network: same test samples, in turns.
+
+    Rivals are the network without exit heads in every engine and precision that the bundle has and this machine runs;
+    all agree with float32 to the bound of the build. Short heats pick those that come into the run.
+    """
     from eerun.bench import BenchSettings, csv_table, json_report, run_bench, text_report
     from eerun.cli.output_file import check_writable, replace_file
     from eerun.cli.progress import ProgressBar

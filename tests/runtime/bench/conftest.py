@@ -1,13 +1,23 @@
 """A bench result with fixed figures, for tests of what is printed."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from eerun.bench import BenchResult, BenchSettings
 from eerun.bench.environment import Environment
-from eerun.bench.result import ContestantSummary, ExitSummary, Quality, SegmentSummary, Subject, Trial
+from eerun.bench.result import (
+    BaselineSummary,
+    ContestantSummary,
+    ExitSummary,
+    Float32Summary,
+    Quality,
+    SegmentSummary,
+    Trial,
+)
 from eerun.bench.statistics import Estimate, Latency, PairedRatio
+from eerun.bench.subject import Subject
 from eerun.costs import CostTable
 
 
@@ -37,10 +47,22 @@ def contestant(median_ms: float) -> ContestantSummary:
     return ContestantSummary(batches=310, samples=9920, total_s=total_s, samples_per_s=9920 / total_s, latency=latency)
 
 
+def baseline(engine: str, precision: str, median_ms: float, speedup: PairedRatio) -> BaselineSummary:
+    return BaselineSummary(
+        engine=engine,
+        precision=precision,
+        speed=contestant(median_ms),
+        speedup=speedup,
+        tail_speedup=Estimate(value=1.38, low=1.36, high=1.40),
+        accuracy=0.925,
+        agreement=0.987,
+    )
+
+
 @pytest.fixture
 def fixed_result() -> BenchResult:
     return BenchResult(
-        format="eerun.bench/1.0",
+        format="eerun.bench/2.0",
         environment=Environment(
             processor="Example CPU",
             cores=2,
@@ -66,10 +88,15 @@ def fixed_result() -> BenchResult:
             data_of_build=True,
         ),
         chain=contestant(7.0),
-        whole=contestant(10.0),
         exits_off=contestant(10.4),
-        speedup=ratio(1.43, 1.42, 1.45),
-        tail_speedup=Estimate(value=1.38, low=1.36, high=1.40),
+        baselines={
+            "onnxruntime-float32": baseline("onnxruntime", "float32", 14.0, ratio(2.0, 1.98, 2.03)),
+            "openvino-int8": baseline("openvino", "int8", 10.0, ratio(1.43, 1.42, 1.45)),
+        },
+        fastest="openvino-int8",
+        own="onnxruntime-float32",
+        heat_ms={"onnxruntime-float32": 14.1, "openvino-float32": 21.0, "openvino-int8": 10.1},
+        not_tried=(),
         hard_input=ratio(1.04, 1.038, 1.043),
         oracle=ratio(1.02, 1.01, 1.03),
         oracle_ms=6.9,
@@ -81,6 +108,7 @@ def fixed_result() -> BenchResult:
             lost=20,
             agreement=0.987,
             agreement_exits_off=1.0,
+            float32=Float32Summary(engine="onnxruntime", accuracy=0.926, agreement=0.985),
         ),
         exits=(
             ExitSummary(
@@ -136,9 +164,31 @@ def fixed_result() -> BenchResult:
         break_even_share=0.12,
         rival=None,
         trials=(
-            Trial(samples=4960, chain_s=1.0, whole_s=1.6, chain_macs_per_sample=2200.0),
-            Trial(samples=4960, chain_s=1.24, whole_s=1.55, chain_macs_per_sample=2300.0),
+            Trial(
+                samples=4960,
+                chain_s=1.0,
+                baselines_s={"onnxruntime-float32": 2.0, "openvino-int8": 1.6},
+                chain_macs_per_sample=2200.0,
+            ),
+            Trial(
+                samples=4960,
+                chain_s=1.24,
+                baselines_s={"onnxruntime-float32": 2.48, "openvino-int8": 1.55},
+                chain_macs_per_sample=2300.0,
+            ),
         ),
         wall_s=9.0,
         warnings=("Only an example.",),
+    )
+
+
+@pytest.fixture
+def lone_result(fixed_result: BenchResult) -> BenchResult:
+    """The same from a bundle with one configuration, whose whole network takes the 10 ms."""
+    only = replace(fixed_result.whole, engine="onnxruntime", precision="float32")
+    return replace(
+        fixed_result,
+        baselines={"onnxruntime-float32": only},
+        fastest="onnxruntime-float32",
+        heat_ms={"onnxruntime-float32": 10.1},
     )

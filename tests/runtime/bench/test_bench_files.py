@@ -16,13 +16,15 @@ def test_csv_has_a_row_for_each_trial_and_mode(fixed_result: BenchResult):
     rows = list(csv.DictReader(StringIO(text)))
     assert [(r["Model"], r["Trial"], r["Fold"], r["Batch Size"], r["Mode"]) for r in rows] == [
         ("net", "1", "1", "32", "early-exit"),
+        ("net", "1", "1", "32", "whole-onnxruntime-float32"),
         ("net", "1", "1", "32", "whole"),
         ("net", "2", "1", "32", "early-exit"),
+        ("net", "2", "1", "32", "whole-onnxruntime-float32"),
         ("net", "2", "1", "32", "whole"),
     ]
-    assert [float(r["Throughput"]) for r in rows] == pytest.approx([4960, 3100, 4000, 3200])
+    assert [float(r["Throughput"]) for r in rows] == pytest.approx([4960, 2480, 3100, 4000, 2000, 3200])
     assert [float(r["FLOPs/sec"]) for r in rows] == pytest.approx(
-        [4960 * 2 * 2200, 3100 * 2 * 3500, 4000 * 2 * 2300, 3200 * 2 * 3500]
+        [4960 * 4400, 2480 * 7000, 3100 * 7000, 4000 * 4600, 2000 * 7000, 3200 * 7000]
     )
 
 
@@ -32,5 +34,9 @@ def test_json_holds_every_field(fixed_result: BenchResult):
     assert record["settings"]["bundle"] == "net.ee"
     assert record["settings"]["scenario"] == "offline"
     assert record["environment"]["date_utc"] == "2026-01-02T03:04:05+00:00"
-    assert record["speedup"]["median"] == {"value": 1.43, "low": 1.42, "high": 1.45}
+    assert record["fastest"] == "openvino-int8"
+    whole = record["baselines"][record["fastest"]]
+    assert whole["speedup"]["median"] == {"value": 1.43, "low": 1.42, "high": 1.45}
+    assert (whole["engine"], whole["accuracy"], whole["agreement"]) == ("openvino", 0.925, 0.987)
+    assert record["heat_ms"]["openvino-float32"] == 21.0
     assert [exit_["threshold"] for exit_ in record["exits"]] == [0.912, None]

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eerun.bench.batches import batches_of
-from eerun.bench.measure import turn_order
+from eerun.bench.turns import block_batches, turn_order, turns_of_block
 
 
 @given(samples=st.integers(1, 40), batch=st.integers(1, 50), passes=st.integers(1, 4), seed=st.integers(0, 5))
@@ -32,3 +32,20 @@ def test_everyone_is_first_equally_often_and_follows_different_others():
         "b",
         "c",
     }
+
+
+def test_engines_keep_together_and_a_block_begins_with_the_engine_that_ended_the_last():
+    engines = {"chain": "a", "own": "a", "x": "b", "y": "b", "z": "c"}
+    blocks = [turns_of_block(engines, number) for number in range(8)]
+    for order in blocks:
+        assert sorted(order) == sorted(engines)
+        switches = sum(engines[one] != engines[next_] for one, next_ in pairwise(order))
+        assert switches == 2
+    for before, after in pairwise(blocks):
+        assert engines[before[-1]] == engines[after[0]]
+    assert Counter(next(name for name in order if engines[name] == "a") for order in blocks) == {"chain": 4, "own": 4}
+
+
+@given(batch=st.integers(1, 100))
+def test_a_turn_holds_as_many_samples_as_a_pair(batch: int):
+    assert (block_batches(batch) - 1) * batch < 32 <= block_batches(batch) * batch

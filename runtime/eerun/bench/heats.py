@@ -1,0 +1,106 @@
+"""The heats: every whole network runs for a short time, and the fastest come into the run."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import islice
+from time import perf_counter_ns
+
+import numpy as np
+
+from eengines.tensors import Array
+from eerun.bench.batches import batches_of
+from eerun.bench.settings import BenchSettings
+from eerun.bench.turns import Settle, block_batches, turns_of_block
+from eerun.bench.whole_network import WholeNetwork
+from eerun.configuration import Configuration, usable_configurations
+
+__all__ = ["Field", "run_heats"]
+
+OTHERS, CLOSE = 2, 1.5
+"""How many others than the chain's own whole network come into the run, if they take at most so many times what the
+fastest takes: where two are close, the run decides; slow ones would only make it long."""
+
+LEAST_ROUNDS = 5
+HEAT_S, HEAT_SHARE = 0.3, 0.1
+"""A candidate runs for `HEAT_S` seconds, or this share of the run if that is less; five rounds in any case."""
+
+QUANTILE = 0.25
+"""Of the rounds. Another process that takes the cores for a moment must not decide who comes into the run."""
+
+NS_PER_MS = 1e6
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Field:
+    """The whole networks of a run.
+
+    Attributes:
+        own: name of the one with the chain's engine and precision.
+        raced: those that come into the run, by name, `own` first.
+        heat_ms: name -> milliseconds of a batch in the heats, of every candidate.
+        not_tried: why other configurations of the bundle cannot run here.
+        usable: all configurations that were tried.
+    """
+
+    own: str
+    raced: Mapping[str, WholeNetwork]
+    heat_ms: Mapping[str, float]
+    not_tried: tuple[str, ...]
+    usable: tuple[Configuration, ...]
+
+
+def run_heats(own: Configuration, inputs: Mapping[str, Array], settings: BenchSettings, *, threads: int) -> Field:
+    """Load the whole network in every configuration that runs here, let them take turns, and keep the fastest.
+
+    All of them agree with float32 to the bound of the build: it lists no others.
+
+    Args:
+        own: what the chain runs in.
+        inputs: samples `[samples, ...]` by input name.
+        settings: batch, duration and seed.
+        threads: threads of every engine.
+
+    Raises:
+        BundleError: a file is damaged.
+        EngineError: a backend refuses a graph.
+    """
+    found = usable_configurations(own.bundle)
+    ways = {own.name: own, **{way.name: way for way in found.configurations if way.name != own.name}}
+    candidates = {name: WholeNetwork(way, threads=threads) for name, way in ways.items()}
+    for candidate in candidates.values():
+        candidate.warm_up(settings.batch_size)
+    heat_ms = _heat(candidates, inputs, settings)
+    close = [name for name, ms in heat_ms.items() if name != own.name and ms <= CLOSE * min(heat_ms.values())]
+    others = sorted(close, key=heat_ms.__getitem__)
+    return Field(
+        own=own.name,
+        raced={name: candidates[name] for name in (own.name, *others[:OTHERS])},
+        heat_ms=heat_ms,
+        not_tried=found.reasons,
+        usable=tuple(ways.values()),
+    )
+
+
+def _heat(
+    candidates: Mapping[str, WholeNetwork], inputs: Mapping[str, Array], settings: BenchSettings
+) -> dict[str, float]:
+    """Lower quartile of the milliseconds of a batch, in turns as in the run."""
+    engines = {name: candidate.way.backend.name for name, candidate in candidates.items()}
+    times: dict[str, list[float]] = {name: [] for name in candidates}
+    budget_ns = min(HEAT_S, HEAT_SHARE * settings.duration_s) * 1e9 * len(candidates)
+    batch, settle = settings.batch_size, Settle()
+    batches = batches_of(len(next(iter(inputs.values()))), batch, seed=settings.seed + 2)
+    spent_ns, number = 0, 0
+    while number < LEAST_ROUNDS or spent_ns < budget_ns:
+        block = [{name: array[i] for name, array in inputs.items()} for i in islice(batches, block_batches(batch))]
+        for name in turns_of_block(engines, number):
+            settle.before(engines[name])
+            candidates[name].infer(block[-1])
+            started = perf_counter_ns()
+            for given in block:
+                candidates[name].infer(given)
+            took = perf_counter_ns() - started
+            times[name].append(took / len(block))
+            spent_ns += took
+        number += 1
+    return {name: float(np.quantile(values, QUANTILE)) / NS_PER_MS for name, values in times.items()}
