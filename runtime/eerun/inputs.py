@@ -1,6 +1,7 @@
 """Check what the caller gives to `infer`, once, at the door."""
 
 from collections.abc import Mapping, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,32 +42,53 @@ def check_inputs(given: Any, entries: Sequence[InputEntry]) -> dict[str, Array]:
 
 
 def _check(value: Any, entry: InputEntry) -> Array:
-    """Check one input."""
-    where = f"input {entry.name!r}"
-    expected = f"{entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
-    array = _as_array(value, where, expected)
-    if array.dtype.name != entry.dtype:
+    """Check one input; text is made only for a refusal, because this runs for every call."""
+    array = value if isinstance(value, np.ndarray) else _as_array(value, entry)
+    if array.dtype != entry.dtype or array.shape[1:] != entry.shape or not array.ndim or not len(array):
+        raise _refusal(array, entry)
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         raise InputError(
+            f"input {entry.name!r}", f"not finite (NaN or infinity) in samples {rows[:5].tolist()}", "Clean the data"
+        )
+    if entry.range is not None and not _always_within(entry.dtype, *entry.range):
+        low, high = array.min(), array.max()
+        if low < entry.range[0] or high > entry.range[1]:
+            raise InputError(
+                f"input {entry.name!r}",
+                f"got values from {low} to {high}, expected {entry.range[0]:g} to {entry.range[1]:g}",
+                "Scale the data as in training",
+            )
+    return array
+
+
+@cache
+def _always_within(dtype: str, low: float, high: float) -> bool:
+    """Whether no value of an integer type is outside, so that nobody needs to look."""
+    kind = np.dtype(dtype)
+    return kind.kind in "iu" and low <= np.iinfo(kind).min and np.iinfo(kind).max <= high
+
+
+def _expected(entry: InputEntry) -> str:
+    return f"{entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
+
+
+def _refusal(array: Array, entry: InputEntry) -> InputError:
+    """Why an array does not fit."""
+    where, expected = f"input {entry.name!r}", _expected(entry)
+    if array.dtype != entry.dtype:
+        return InputError(
             where, f"got {array.dtype.name}, expected {expected}", f"Convert it with .astype({entry.dtype!r})"
         )
     if array.shape[1:] != entry.shape or array.ndim != len(entry.shape) + 1:
         remedy = "Add a batch axis: x[None]" if array.shape == entry.shape else "Give samples of that shape"
-        raise InputError(where, f"got {array.dtype.name} {list(array.shape)}, expected {expected}", remedy)
-    if not len(array):
-        raise InputError(where, "got no samples, expected at least 1", "Give a batch of one or more")
-    if array.dtype.kind == "f" and not np.isfinite(array).all():
-        rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
-        raise InputError(where, f"not finite (NaN or infinity) in samples {rows[:5].tolist()}", "Clean the data")
-    if entry.range is not None and (array.min() < entry.range[0] or array.max() > entry.range[1]):
-        got, low_high = f"{array.min()} to {array.max()}", f"{entry.range[0]:g} to {entry.range[1]:g}"
-        raise InputError(where, f"got values from {got}, expected {low_high}", "Scale the data as in training")
-    return array
+        return InputError(where, f"got {array.dtype.name} {list(array.shape)}, expected {expected}", remedy)
+    return InputError(where, "got no samples, expected at least 1", "Give a batch of one or more")
 
 
-def _as_array(value: Any, where: str, expected: str) -> Array:
+def _as_array(value: Any, entry: InputEntry) -> Array:
     """Turn what was given into an array that shares its memory."""
-    if isinstance(value, np.ndarray):
-        return value
+    where, expected = f"input {entry.name!r}", _expected(entry)
     if not hasattr(value, "__dlpack__"):
         raise InputError(where, f"got {type(value).__name__}, expected an array {expected}", "Give a numpy array")
     try:

@@ -82,9 +82,7 @@ def measure_costs(
     """
     runs = [_runs(subject, inputs, settings.buckets) for subject in subjects]
     times = _take_turns(runs, settings.seconds * len(subjects), progress)
-    return tuple(
-        _table(subject, measured, settings) for subject, measured in zip(subjects, times, strict=True)
-    )
+    return tuple(_table(subject, measured, settings) for subject, measured in zip(subjects, times, strict=True))
 
 
 def _runs(subject: Subject, inputs: Mapping[str, Array], buckets: Sequence[int]) -> dict[Cell, Run]:

@@ -169,15 +169,29 @@ class ChainExecutor:
     ) -> int:
         """Write the answers of those that leave here, mark them dead, and return how many they are."""
         rows = len(alive)
+        if rows == 1:
+            return self._leave_alone(segment, threshold, int(sample[0]), answers)
         scores = self._scores[segment][:rows]
         leaving = alive if threshold == -np.inf else alive & (scores >= threshold)
-        index = np.flatnonzero(leaving)
+        index = leaving.nonzero()[0]
+        if not len(index):
+            return 0
         target = sample[index]
         answers.outputs[target] = self._logits[segment][index]
         answers.exit_index[target] = segment
         answers.confidence[target] = scores[index]
         alive[index] = False
         return len(index)
+
+    def _leave_alone(self, segment: int, threshold: float, sample: int, answers: Answers) -> int:
+        """The same for a single row, without arrays of one element: at batch 1 they cost more than the decision."""
+        score = self._scores[segment][0]
+        if not score >= threshold:
+            return 0
+        answers.outputs[sample] = self._logits[segment][0]
+        answers.exit_index[sample] = segment
+        answers.confidence[sample] = score
+        return 1
 
     def _compact(self, segment: int, sample: NDArray[np.intp], alive: NDArray[np.bool_]) -> int:
         """Move survivors to the front where that is cheaper than to carry the dead; return the rows to run next."""
