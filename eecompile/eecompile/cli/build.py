@@ -136,8 +136,9 @@ def build_command(
         int | None, typer.Option(help="Threads of the engine; default: one a core.", rich_help_panel=ENGINE)
     ] = None,
     measure_seconds: Annotated[
-        float, typer.Option(help="How long to measure segments, in seconds.", rich_help_panel=ENGINE)
-    ] = 4.0,
+        float,
+        typer.Option(help="How long to measure each engine and precision, in seconds.", rich_help_panel=ENGINE),
+    ] = 2.0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write the summary as JSON.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Explain decisions.")] = False,
 ) -> None:
