@@ -11,6 +11,7 @@ from eecompile.build.int8_source import int8_source
 from eecompile.build.keep_float import named_nodes
 from eecompile.build.lower_graphs import Lowering
 from eecompile.build.make_report import make_report
+from eecompile.build.pictures import add_pictures
 from eecompile.build.prepare import prepare
 from eecompile.build.report import BuildReport
 from eecompile.build.settings import BuildSettings
@@ -71,5 +72,6 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
         for warning in report.warnings:
             stages.warn(warning)
         with stages.stage("write the bundle"):
+            add_pictures(writer, prepared.split, source.ranges, report, stages)
             write_bundle(writer, prepared, source, chosen, targets, report)
     return report

@@ -98,6 +98,7 @@ def load_splits(path: Path, settings: BuildSettings, inputs: tuple[InputEntry, .
         return {}
     data = load_data(source, input_names=[entry.name for entry in inputs])
     splits = make_splits(data, seed=settings.seed)
+    check_inputs(splits["calib"].inputs, inputs)
     for name in ("tune", "test"):
         check_inputs(splits[name].inputs, inputs)
         labels = splits[name].labels

@@ -1,11 +1,16 @@
 """`eecompile verify`."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from eecompile.cli.extra import require_compile_extra
+from eengines.backends import BACKENDS
+from eengines.targets import PRECISIONS
+
+if TYPE_CHECKING:
+    from eecompile.verify import Verification
 
 __all__ = ["verify_command"]
 
@@ -15,17 +20,41 @@ def verify_command(
     data: Annotated[
         str | None, typer.Option(help="Data to compare on; default: the .npz beside the bundle, else random samples.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="auto, onnxruntime or reference.")] = "auto",
+    engine: Annotated[str, typer.Option(help=f"auto: all that can run here; or only {', '.join(BACKENDS)}.")] = "auto",
+    precision: Annotated[str, typer.Option(help=f"auto: all; or only {', '.join(PRECISIONS)}.")] = "auto",
     samples: Annotated[int, typer.Option(help="How many samples to compare.", min=1)] = 256,
 ) -> None:
-    """Check every file's digest, and that the chain with exits off answers like the whole network."""
+    """Check every file, and that every configuration answers like its whole network and like float32."""
     require_compile_extra()
-    from eecompile.build.verify import verify
+    from eecompile.verify import verify
 
-    result = verify(bundle, data=data, engine=engine, samples=samples)
+    result = verify(bundle, data=data, engine=engine, precision=precision, samples=samples)
     typer.echo(f"{result.files} files: sizes and digests as in the manifest")
-    typer.echo(
-        f"chain against whole network on {result.samples} {result.kind} samples ({result.engine}): "
-        f"logits within {result.error:.1e} of their spread, same answer for {result.agreement:.2%}"
-    )
+    typer.echo("\n".join(_comparison(result)))
+    for reason in result.skipped:
+        typer.echo(f"skipped: {reason}")
     typer.echo(f"PASSED | {bundle}")
+
+
+def _comparison(result: "Verification") -> list[str]:
+    """One line for each configuration, under what it was compared with."""
+    from eerun.bench.table import aligned, share
+
+    rows = [["nobody leaves", "own whole", "exits", "at most", "same answer", "at least"]]
+    rows += [
+        [
+            check.name,
+            f"{check.whole_error:.1e}",
+            f"{max(check.exit_errors):.1e}",
+            f"{check.allowed_error:.1e}",
+            share(check.agreement, 2),
+            share(check.least_agreement, 2),
+        ]
+        for check in result.checks
+    ]
+    return [
+        f"Compared on {result.samples} {result.kind} samples, exits and answers with {result.reference}:",
+        *aligned(rows),
+        "own whole, exits: difference of the logits; float32: the largest, in units of their spread; others: the root",
+        "mean square, in units of their standard deviation. Graphs for other devices run in ONNX Runtime.",
+    ]

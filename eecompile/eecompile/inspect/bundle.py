@@ -1,0 +1,84 @@
+"""What is inside a bundle, as text."""
+
+from eecompile.build.report import BuildReport, SplitReport
+from eecompile.inspect.configurations import configuration_lines, costs_lines
+from eecompile.inspect.graph import node_lines
+from eecompile.inspect.ranges import ranges_lines
+from eecompile.inspect.segments import load_graphs, segment_lines, target_lines
+from eecompile.inspect.wrapped import listed
+from eerun.bundle import Bundle, Manifest
+
+__all__ = ["bundle_text"]
+
+
+def bundle_text(bundle: Bundle, *, nodes: bool, ranges: bool) -> str:
+    """Describe a bundle.
+
+    Args:
+        bundle: an opened bundle.
+        nodes: list the nodes of the float32 graphs, too.
+        ranges: list all INT8 ranges, not only the extreme ones.
+
+    Raises:
+        BundleError: a file is damaged.
+    """
+    manifest = bundle.manifest
+    report = bundle.read_json(manifest.report, BuildReport)
+    lines = [
+        *_head(bundle),
+        "",
+        *configuration_lines(bundle, report),
+        *_quality(report),
+        "",
+        *segment_lines(bundle, report, manifest.configurations[0]),
+        *target_lines(bundle),
+        *ranges_lines(bundle, every=ranges),
+        "",
+        *costs_lines(bundle),
+    ]
+    if nodes:
+        files = [segment.file for segment in manifest.segments]
+        for file, graph in zip(files, load_graphs(bundle, files), strict=True):
+            lines += ["", f"---- Nodes of {file}; --keep-float takes these names ----", *node_lines(graph)]
+    return "\n".join(lines)
+
+
+def _head(bundle: Bundle) -> list[str]:
+    """Where it comes from, and what goes in."""
+    manifest = bundle.manifest
+    size = sum(entry.bytes for entry in manifest.files.values())
+    return [
+        f"==== Bundle {bundle.path} ====",
+        f"Schema: {manifest.schema} | {len(manifest.files)} files, {size / 2**20:.2f} MiB",
+        f"Source: {manifest.source} (sha256 {manifest.source_sha256[:12]}…)",
+        *listed("Made with:", (f"{name} {version}" for name, version in manifest.producer.items())),
+        f"Task: {manifest.task}" + (f", {len(manifest.classes)} classes" if manifest.classes else ""),
+        *_inputs(manifest),
+        *(
+            f"Data: {name}, {split.samples} samples (sha256 {split.sha256[:12]}…)"
+            for name, split in manifest.splits.items()
+        ),
+    ]
+
+
+def _inputs(manifest: Manifest) -> list[str]:
+    return [
+        f"Input: {entry.name} {entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
+        + (f", values {entry.range[0]:g} to {entry.range[1]:g}" if entry.range else "")
+        for entry in manifest.inputs
+    ]
+
+
+def _quality(report: BuildReport) -> list[str]:
+    """Shares and accuracy of the chosen configuration on the splits that the build looked at."""
+    found = [(name, split) for name, split in (("tune", report.tune), ("test", report.test)) if split is not None]
+    if not found:
+        return ["no data were given: thresholds are as given"]
+    return [line for name, split in found for line in _split(name, split)]
+
+
+def _split(name: str, split: SplitReport) -> list[str]:
+    items = [f"leave {' / '.join(f'{share:.1%}' for share in split.shares)}"]
+    if split.accuracy is not None:
+        items.append(f"accuracy {split.accuracy:.2%} (final exit {split.accuracy_final:.2%})")
+    return listed(f"On {name}, the chosen one:", [*items, f"agreement {split.agreement:.2%}"])

@@ -1,0 +1,140 @@
+"""Every configuration of a bundle is checked, and a wrong one is named."""
+
+import re
+
+import pytest
+
+from eecompile.verify import verify
+from eengines.errors import BundleError, EngineError, UserError
+
+
+def run(path, *, data=None, engine="auto", precision="auto", samples=128):
+    return verify(path, data=data, engine=engine, precision=precision, samples=samples)
+
+
+@pytest.fixture(scope="module")
+def verified(digits_bundle):
+    return run(digits_bundle)
+
+
+def test_every_configuration_is_checked(verified, digits_bundle):
+    from eerun.bundle import open_bundle
+
+    entries = open_bundle(digits_bundle).manifest.configurations
+    assert [check.name for check in verified.checks] == [f"{e.engine} {e.precision}" for e in entries]
+    assert len(entries) >= 4
+    assert {check.precision for check in verified.checks} >= {"float32", "int8"}
+    assert (verified.kind, verified.samples, verified.skipped) == ("real", 128, ())
+
+
+def test_errors_grow_as_precision_falls(verified):
+    worst = {check.precision: max(check.exit_errors) for check in verified.checks}
+    assert worst["float32"] < 1e-5
+    assert 1e-4 < worst["int8"] < 0.15
+    assert all(len(check.exit_errors) == 3 for check in verified.checks)
+    for check in verified.checks:
+        assert check.whole_error <= check.allowed_error
+        assert (check.least_agreement is None) == (check.precision == "float32")
+
+
+def test_engine_and_precision_restrict(digits_bundle):
+    assert {c.name.split()[0] for c in run(digits_bundle, engine="onnxruntime", samples=8).checks} == {"onnxruntime"}
+    only = run(digits_bundle, engine="onnxruntime", precision="int8", samples=8)
+    assert [c.name for c in only.checks] == ["onnxruntime int8"]
+    assert [c.name for c in run(digits_bundle, engine="reference", samples=2).checks] == ["reference float32"]
+
+
+def test_what_is_not_there_is_refused(digits_bundle):
+    with pytest.raises(UserError, match="no configuration for --engine onnxruntime --precision float16"):
+        run(digits_bundle, engine="onnxruntime", precision="float16")
+    with pytest.raises(UserError, match="known are auto"):
+        run(digits_bundle, engine="abacus")
+
+
+def test_random_samples_promise_no_agreement(changeable):
+    (changeable.path.parent / "model.npz").unlink()
+    found = run(changeable.path, precision="int8", samples=32)
+    assert found.kind == "random"
+    assert [check.least_agreement for check in found.checks] == [None] * len(found.checks)
+
+
+@pytest.mark.parametrize("segment", [0, 2])
+def test_a_wrong_int8_segment_is_found_and_named(changeable, segment):
+    entry = changeable.configuration("int8")
+    changeable.negate_weights(entry["segments"][segment])
+    exit_or_chain = "exit 'exit_0'|the chain's logits" if segment == 0 else "the chain's logits"
+    with pytest.raises(BundleError, match=rf"{entry['engine']} int8: .*({exit_or_chain}).* expected at most 0\.25"):
+        run(changeable.path, samples=32)
+
+
+def test_a_wrong_float32_segment_is_not_blamed_on_others(changeable):
+    changeable.negate_weights("segments/2.onnx")
+    with pytest.raises(BundleError, match=re.escape("onnxruntime float32: the chain's logits differ from the whole")):
+        run(changeable.path, engine="openvino", samples=32)
+
+
+def test_answers_that_differ_too_often_are_found(changeable):
+    """Small errors of the logits, but a bound that leaves no room for one other answer."""
+    import json
+
+    report = json.loads((changeable.path / "report/summary.json").read_text())
+    report["max_quant_drop"] = 0.0
+    changeable.write("report/summary.json", json.dumps(report).encode())
+    manifest = changeable.manifest
+    manifest["splits"]["tune"]["samples"] = 10**9
+    changeable.write_manifest(manifest)
+    with pytest.raises(BundleError, match=r"int8: the final exit answers 99\.\d+% .* expected at least 100\.00%"):
+        run(changeable.path, precision="int8", samples=360)
+
+
+def test_an_engine_that_is_not_here_is_skipped_with_the_reason(changeable):
+    manifest = changeable.manifest
+    manifest["configurations"].append({**changeable.configuration("int8"), "engine": "abacus"})
+    changeable.write_manifest(manifest)
+    found = run(changeable.path, precision="int8", samples=8)
+    assert found.skipped == ("abacus-int8: this eerun has no engine 'abacus'",)
+    manifest["configurations"] = [
+        {**changeable.configuration("int8"), "engine": "abacus"},
+        changeable.configuration("float32"),
+    ]
+    changeable.write_manifest(manifest)
+    with pytest.raises(EngineError, match="no engine 'abacus'"):
+        run(changeable.path, precision="int8", samples=8)
+
+
+@pytest.fixture
+def with_target(changeable):
+    """Graphs that serve as those for a GPU: the INT8 graphs for ONNX Runtime, under names of their own."""
+    manifest = changeable.manifest
+    source = next(c for c in manifest["configurations"] if (c["engine"], c["precision"]) == ("onnxruntime", "int8"))
+    files = {}
+    for name in (*source["segments"], source["whole"]):
+        files[name] = f"targets/{name.rpartition('/')[2]}"
+        (changeable.path / "targets").mkdir(exist_ok=True)
+        changeable.write(files[name], (changeable.path / name).read_bytes())
+    manifest = changeable.manifest
+    manifest["targets"] = [
+        {
+            "target": "t4",
+            "precision": "int8",
+            "opset": 20,
+            "segments": [files[name] for name in source["segments"]],
+            "whole": files[source["whole"]],
+            "policy": source["policy"],
+            "agreement": source["agreement"],
+        }
+    ]
+    changeable.write_manifest(manifest)
+    return changeable
+
+
+def test_graphs_for_other_devices_are_checked_too(with_target):
+    names = [check.name for check in run(with_target.path, precision="int8", samples=32).checks]
+    assert names[-1] == "t4 int8"
+    assert "t4 int8" not in [c.name for c in run(with_target.path, engine="openvino", samples=8).checks]
+
+
+def test_a_wrong_graph_for_another_device_is_named(with_target):
+    with_target.negate_weights("targets/1.onnx")
+    with pytest.raises(BundleError, match="t4 int8: "):
+        run(with_target.path, samples=32)
