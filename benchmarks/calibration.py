@@ -18,12 +18,12 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.int8_network import prepare_network  # noqa: E402
-from benchmarks.int8_result import write_result  # noqa: E402
-from benchmarks.int8_rivals import Quantiser, quantisers, run_quantiser  # noqa: E402
-from benchmarks.networks import NETWORKS, available  # noqa: E402
-from eecalib.int8.calibrators import CALIBRATORS  # noqa: E402
-from eecompile.build.lower_graphs import serialize  # noqa: E402
+from benchmarks.int8_network import prepare_network
+from benchmarks.int8_result import write_result
+from benchmarks.int8_rivals import Quantiser, quantisers, run_quantiser
+from benchmarks.networks import NETWORKS, available
+from eecalib.int8.calibrators import CALIBRATORS
+from eecompile.build.lower_graphs import serialize
 
 FIGURES = ("calibrate_s", "total_s", "process_s", "imports_mib", "peak_mib")
 

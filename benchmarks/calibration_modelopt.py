@@ -15,9 +15,9 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from modelopt.onnx.quantization import quantize  # noqa: E402
+from modelopt.onnx.quantization import quantize
 
-from benchmarks.calibration_cost import CostMeter  # noqa: E402
+from benchmarks.calibration_cost import CostMeter
 
 
 def main() -> None:

@@ -2,8 +2,8 @@
 
     python benchmarks/calibration_ort.py MODEL.onnx IMAGES.npy OUT.onnx --method entropy
 
-As its documentation recommends: pre-processed, Q/DQ, uint8 activations, int8 weights by channel. `quantize_static` has no
-option for the bins of its histograms, and with the default of 128 its "entropy" gives the ranges of min-max; so the
+As its documentation recommends: pre-processed, Q/DQ, uint8 activations, int8 weights by channel. `quantize_static` has
+no option for the bins of its histograms, and with the default of 128 its "entropy" gives the ranges of min-max; so the
 calibrator is made here, with 2048 bins, and its ranges are handed over in a cache file.
 """
 
@@ -17,8 +17,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-import onnxruntime  # noqa: E402
-from onnxruntime.quantization import (  # noqa: E402
+import onnxruntime
+from onnxruntime.quantization import (
     CalibrationDataReader,
     CalibrationMethod,
     QuantFormat,
@@ -26,11 +26,11 @@ from onnxruntime.quantization import (  # noqa: E402
     create_calibrator,
     quantize_static,
 )
-from onnxruntime.quantization.calibrate import save_tensors_data  # noqa: E402
-from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry  # noqa: E402
-from onnxruntime.quantization.shape_inference import quant_pre_process  # noqa: E402
+from onnxruntime.quantization.calibrate import save_tensors_data
+from onnxruntime.quantization.registry import QDQRegistry, QLinearOpsRegistry
+from onnxruntime.quantization.shape_inference import quant_pre_process
 
-from benchmarks.calibration_cost import CostMeter  # noqa: E402
+from benchmarks.calibration_cost import CostMeter
 
 METHODS = {"min-max": CalibrationMethod.MinMax, "entropy": CalibrationMethod.Entropy}
 BINS = 2048

@@ -14,15 +14,15 @@ import onnx_ir as ir
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.calibration_cost import CostMeter  # noqa: E402
-from benchmarks.int8_network import SilentStages, lower  # noqa: E402
-from eecalib.int8.calibrators import CALIBRATORS  # noqa: E402
-from eecalib.int8.survivors import Survivors  # noqa: E402
-from eecompile.build.calibrate import calibrate  # noqa: E402
-from eecompile.build.lower_graphs import Lowering  # noqa: E402
-from eecompile.split import split_model  # noqa: E402
-from eerun.data import Samples  # noqa: E402
-from eerun.policies import policy_by_name  # noqa: E402
+from benchmarks.calibration_cost import CostMeter
+from benchmarks.int8_network import SilentStages, lower
+from eecalib.int8.calibrators import CALIBRATORS
+from eecalib.int8.survivors import Survivors
+from eecompile.build.calibrate import calibrate
+from eecompile.build.lower_graphs import Lowering
+from eecompile.split import split_model
+from eerun.data import Samples
+from eerun.policies import policy_by_name
 
 PROBE_SAMPLES = 3
 

@@ -62,10 +62,10 @@ def run_quantiser(quantiser: Quantiser, model: Path, images: Path, out: Path, *,
         RuntimeError: the process failed; the message ends like its output.
     """
     script = HERE / f"calibration_{quantiser.tool}.py"
+    words = [quantiser.python, script, model, images, out, "--method", quantiser.method, "--input", name]
     started = perf_counter()
     done = subprocess.run(
-        [quantiser.python, str(script), str(model), str(images), str(out), "--method", quantiser.method]
-        + ["--input", name],
+        [str(word) for word in words],
         capture_output=True,
         text=True,
         cwd=model.parent,

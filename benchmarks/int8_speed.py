@@ -20,7 +20,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.int8_network import (  # noqa: E402
+from benchmarks.int8_network import (
     BATCH,
     SilentStages,
     load_graph,
@@ -29,17 +29,17 @@ from benchmarks.int8_network import (  # noqa: E402
     mac_costs,
     prepare_network,
 )
-from benchmarks.int8_result import write_result  # noqa: E402
-from benchmarks.int8_rivals import quantisers, run_quantiser  # noqa: E402
-from benchmarks.networks import NETWORKS, available  # noqa: E402
-from eecalib.int8.survivors import Survivors  # noqa: E402
-from eecompile.build.calibrate import calibrate  # noqa: E402
-from eecompile.build.lower_graphs import Graphs, Lowering, lower_graphs, serialize  # noqa: E402
-from eecompile.build.prepare import Prepared  # noqa: E402
-from eengines.tensors import Array  # noqa: E402
-from eerun.bench.statistics import PairedRatio, paired_ratio  # noqa: E402
-from eerun.costs import CostTable, Piece  # noqa: E402
-from eerun.executor import Answers, ChainExecutor, LoadedChain  # noqa: E402
+from benchmarks.int8_result import write_result
+from benchmarks.int8_rivals import Quantiser, run_quantiser
+from benchmarks.networks import NETWORKS, available
+from eecalib.int8.survivors import Survivors
+from eecompile.build.calibrate import calibrate
+from eecompile.build.lower_graphs import Graphs, Lowering, lower_graphs, serialize
+from eecompile.build.prepare import Prepared
+from eengines.tensors import Array
+from eerun.bench.statistics import PairedRatio, paired_ratio
+from eerun.costs import CostTable, Piece
+from eerun.executor import Answers, ChainExecutor, LoadedChain
 
 ENGINE = "onnxruntime"
 RIVAL_IMAGES = 256
@@ -63,7 +63,7 @@ Run = Callable[[Samples], None]
 
 def rival_graphs(prepared: Prepared, folder: Path) -> tuple[bytes, bytes]:
     """Quantise the network with and without exit heads with ONNX Runtime's quantiser, min-max."""
-    rival = next(q for q in quantisers(None) if q.method == "min-max")
+    rival = Quantiser(tool="ort", method="min-max", python=sys.executable)
     (entry,) = prepared.inputs
     images = folder / "images.npy"
     np.save(images, prepared.splits["calib"].inputs[entry.name][:RIVAL_IMAGES])

@@ -41,7 +41,7 @@ class BuildSettings:
         target: device that the graphs are lowered for besides this machine's CPU; see `eengines.targets`.
         max_quant_drop: largest share of answers that may differ from float32.
         calibrator: how INT8 ranges are chosen: `min-max`, `percentile`, `entropy` or `mse`.
-        calibrate_on: `survivors` calibrates a segment on the samples that reach it, `all` on all.
+        calibrate_on: `all` samples, or `survivors`: a segment on those that reach it under the tuned thresholds.
         keep_float: names of nodes, or of exits for their whole head, that stay in float.
         engine: backend that runs the bundle; `auto`: the fastest.
         threads: threads of the engine; None: as many as cores.
@@ -71,8 +71,8 @@ class BuildSettings:
     fp16: bool = False
     target: str = "cpu"
     max_quant_drop: float = 0.01
-    calibrator: str = "min-max"
-    calibrate_on: str = "survivors"
+    calibrator: str = "mse"
+    calibrate_on: str = "all"
     keep_float: tuple[str, ...] | None = None
     engine: str = "auto"
     threads: int | None = None

@@ -115,13 +115,13 @@ def build_command(
     calibrator: Annotated[
         str,
         typer.Option(help="INT8 ranges: min-max, percentile, entropy or mse.", rich_help_panel=PRECISION),
-    ] = "min-max",
+    ] = "mse",
     calibrate_on: Annotated[
         str,
         typer.Option(
-            help="survivors: each segment on the samples that reach it; all: on all.", rich_help_panel=PRECISION
+            help="all samples, or survivors: each segment on those that reach it.", rich_help_panel=PRECISION
         ),
-    ] = "survivors",
+    ] = "all",
     keep_float: Annotated[
         str | None,
         typer.Option(
