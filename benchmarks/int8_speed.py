@@ -43,7 +43,7 @@ from eerun.executor import Answers, ChainExecutor, LoadedChain
 
 ENGINE = "onnxruntime"
 RIVAL_IMAGES = 256
-CALIBRATOR = "min-max"
+CALIBRATOR = "mse"
 WARM_UP_ROUNDS = 5
 SEED = 0
 
