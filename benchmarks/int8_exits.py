@@ -3,8 +3,8 @@
     python benchmarks/int8_exits.py resnet56_3
 
 This is what a user gains who had ONNX Runtime in float32. It is not the figure to judge exits by: that is the ratio to
-the fastest whole network, which `early_exit.py` measures. The bundle is built as any user would; both take turns on the same
-batches of the *test* split, and every sample is answered at least once.
+the fastest whole network, which `early_exit.py` measures. The bundle is built as any user would; both take turns on the
+same batches of the *test* split, and every sample is answered at least once.
 """
 
 import argparse

@@ -56,37 +56,42 @@ def calibrate(
     watched = _watch(split, in_whole, keep_float)
     chain, whole = RangeCollector(bins=chosen.needs_bins), RangeCollector(bins=chosen.needs_bins)
     masks = [_mask(entry, count) for entry in survivors]
+    alike = all(mask.all() for mask in masks)
     for start in range(0, count, CALIBRATION_BATCH):
         rows = slice(start, min(start + CALIBRATION_BATCH, count))
         values: dict[str, Array] = {name: array[rows] for name, array in samples.inputs.items()}
         for (model, names), mask in zip(watched, masks, strict=True):
             made = model.run(values)
             _collect(chain, made, names, mask[rows])
-            _collect(whole, made, names & in_whole, np.ones(rows.stop - rows.start, np.bool_))
+            if not alike:
+                of_whole = [name for name in names if name in in_whole]
+                _collect(whole, made, of_whole, np.ones(rows.stop - rows.start, np.bool_))
             values |= {name: made[name] for name in model.outputs}
         stages.progress(rows.stop / count)
     for note in chain.notes:
         stages.warn(note)
+    tensors = chain.ranges(chosen)
     return Ranges(
         method=calibrator,
         calibrate_on=calibrate_on,
         data_sha256=digest(samples),
         samples=tuple(len(entry.rows) for entry in survivors),
-        tensors=chain.ranges(chosen),
-        whole=whole.ranges(chosen),
+        tensors=tensors,
+        whole={name: found for name, found in tensors.items() if name in in_whole} if alike else whole.ranges(chosen),
     )
 
 
 def _watch(
     split: Split, in_whole: frozenset[str], keep_float: frozenset[str]
-) -> list[tuple[WatchedModel, frozenset[str]]]:
+) -> list[tuple[WatchedModel, tuple[str, ...]]]:
     """Each segment, with the names of the values to collect there: where they are made, or first read if given."""
     found, seen = [], set[str]()
     for segment in split.segments:
         graph = segment.model.graph
-        present = {v.name or "" for v in [*graph.inputs, *(o for node in graph for o in node.outputs)]}
-        wanted = set(calibration_values(segment.model, keep_float=keep_float)) | (in_whole & present)
-        found.append((WatchedModel(segment.model, wanted), frozenset(wanted - seen)))
+        present = [v.name or "" for v in [*graph.inputs, *(o for node in graph for o in node.outputs)]]
+        wanted = set(calibration_values(segment.model, keep_float=keep_float)) | in_whole.intersection(present)
+        own = tuple(name for name in present if name in wanted - seen)
+        found.append((WatchedModel(segment.model, wanted), own))
         seen |= wanted
     return found
 
@@ -98,12 +103,12 @@ def _mask(survivors: Survivors, count: int) -> NDArray[np.bool_]:
 
 
 def _collect(
-    collector: RangeCollector, values: Mapping[str, Array], names: frozenset[str], rows: NDArray[np.bool_]
+    collector: RangeCollector, values: Mapping[str, Array], names: Sequence[str], rows: NDArray[np.bool_]
 ) -> None:
-    """Take in some rows of some values, in a fixed order."""
+    """Take in some rows of some values, in the order in which they are made: the first that is NaN is the culprit."""
     if not rows.any():
         return
-    for name in sorted(names):
+    for name in names:
         array = values[name]
         if array.dtype == np.float32:
             collector.add(name, array if rows.all() else array[rows])

@@ -1,8 +1,10 @@
 """Everything that a user can choose for a build. The flags of `eecompile build` mirror these fields."""
 
 from dataclasses import dataclass
+from math import inf
 from pathlib import Path
 
+from eecalib.int8.calibrators import calibrator_by_name
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, check_precision, target_by_name
 
@@ -95,8 +97,9 @@ class BuildSettings:
             raise UserError("--seed", f"got {self.seed}, expected 0 or more", "Give a number that is not negative")
         if self.max_batch < 1:
             raise UserError("--max-batch", f"got {self.max_batch}, expected at least 1", "Give a positive number")
-        if self.measure_seconds < 0:
+        if not 0 <= self.measure_seconds < inf:
             raise UserError("--measure-seconds", f"got {self.measure_seconds}", "Give 0 or more seconds")
+        calibrator_by_name(self.calibrator)
         if self.buckets is not None and (
             not self.buckets or min(self.buckets) < 1 or max(self.buckets) != self.max_batch
         ):

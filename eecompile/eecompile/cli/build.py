@@ -118,9 +118,7 @@ def build_command(
     ] = "mse",
     calibrate_on: Annotated[
         str,
-        typer.Option(
-            help="all samples, or survivors: each segment on those that reach it.", rich_help_panel=PRECISION
-        ),
+        typer.Option(help="all samples, or survivors: each segment on those that reach it.", rich_help_panel=PRECISION),
     ] = "all",
     keep_float: Annotated[
         str | None,

@@ -38,6 +38,6 @@ def calibrator_by_name(name: str) -> Calibrator:
     """
     if name not in CALIBRATORS:
         raise UserError(
-            "calibrator", f"got '{name}', expected one of {', '.join(CALIBRATORS)}", "Choose one of these names"
+            "--calibrator", f"got '{name}', expected one of {', '.join(CALIBRATORS)}", "Choose one of these names"
         )
     return CALIBRATORS[name]()
