@@ -54,7 +54,7 @@ def test_ranges_are_shown_in_part_and_on_demand_in_full(text, digits_bundle):
 
     bundle = open_bundle(digits_bundle)
     ranges = bundle.read_json(bundle.manifest.ranges, Ranges)
-    part = section(text, "INT8 ranges: min-max, calibrated on survivors")
+    part = section(text, f"INT8 ranges: {ranges.method}, calibrated on {ranges.calibrate_on}")
     assert ", ".join(f"{n} in segment {k}" for k, n in enumerate(ranges.samples)) in part
     assert "5 widest and the 5 narrowest" in part
     rows = section(inspect_text(digits_bundle, nodes=False, ranges=True), "INT8 ranges").splitlines()[4:]
