@@ -10,7 +10,6 @@ run; see `eerun bench --help`. `--engine` and `--precision` choose what the chai
 """
 
 import argparse
-import os
 import subprocess
 import sys
 import tempfile
@@ -31,6 +30,7 @@ from eerun.bench import (  # noqa: E402
     BenchResult,
     BenchSettings,
     Scenario,
+    json_report,
     run_bench,
     text_report,
 )
@@ -82,21 +82,16 @@ class Choice:
 def measure(network: Network, choice: Choice) -> dict[str, Any]:
     """Build and bench one network in a temporary folder."""
     with tempfile.TemporaryDirectory() as name:
-        folder, home = Path(name), Path.cwd()
-        data = network.data(folder)
-        os.chdir(folder)  # results then name files, not folders
-        try:
-            settings = BuildSettings(
-                output=Path(f"{network.name}.ee"),
-                data=data.name,
-                factory=network.factory,
-                policy=choice.policy,
-                buckets=choice.buckets,
-                measure_seconds=10.0,
-            )
-            return _measure_bundle(network, settings, choice)
-        finally:
-            os.chdir(home)
+        folder = Path(name)
+        settings = BuildSettings(
+            output=folder / f"{network.name}.ee",
+            data=str(network.data(folder)),
+            factory=network.factory,
+            policy=choice.policy,
+            buckets=choice.buckets,
+            measure_seconds=10.0,
+        )
+        return _measure_bundle(network, settings, choice)
 
 
 def _measure_bundle(network: Network, settings: BuildSettings, choice: Choice) -> dict[str, Any]:
@@ -133,8 +128,8 @@ def _record(report: BuildReport, offline: BenchResult, single: BenchResult, over
     return {
         "build": report,
         "chain_off_over_whole_with_heads": overhead,
-        "offline_batch_32": offline,
-        "singlestream": single,
+        "offline_batch_32": msgspec.Raw(json_report(offline)),
+        "singlestream": msgspec.Raw(json_report(single)),
     }
 
 
@@ -143,12 +138,6 @@ def import_seconds(runs: int) -> list[float]:
     program = "import time; t = time.perf_counter(); import eerun; print(time.perf_counter() - t)"
     times = [float(subprocess.check_output([sys.executable, "-c", program])) for _ in range(runs)]
     return sorted(times)
-
-
-def _plain(value: Any) -> str:
-    if isinstance(value, Path):
-        return value.name
-    raise TypeError(f"no JSON form of {type(value).__name__}")
 
 
 def main() -> None:
@@ -184,7 +173,7 @@ def main() -> None:
             chosen = [f"-{value}" for value in (args.engine, args.precision) if value != "auto"]
             variant = "".join([*chosen, f"-{len(buckets)}-buckets" if buckets else ""])
             file = RESULTS / f"early_exit-{name}-{policy}{variant}.json"
-            file.write_bytes(msgspec.json.format(msgspec.json.encode(result, enc_hook=_plain), indent=2) + b"\n")
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(result), indent=2) + b"\n")
             print(f"wrote {file.relative_to(ROOT)}")
 
 

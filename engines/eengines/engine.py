@@ -74,8 +74,8 @@ class Backend(Protocol):
 
         Args:
             graph: a file, or the serialized graph.
-            threads: how many threads all engines of this process share; None: as many as they have already, or one a
-                core.
+            threads: how many threads it may use, shared with the other engines of the process where the library has
+                one pool; None: as many as that pool has already, or one a core.
 
         Raises:
             EngineError: the library is missing or refuses the graph.

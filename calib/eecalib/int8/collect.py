@@ -27,11 +27,6 @@ class RangeCollector:
         self._seen: dict[str, Extremes] = {}
 
     @property
-    def nbytes(self) -> int:
-        """How many bytes of arrays are kept."""
-        return sum(seen.nbytes for seen in self._seen.values())
-
-    @property
     def observed(self) -> dict[str, Observed]:
         """What was seen of each tensor, in the order in which they came."""
         return {name: seen.observed() for name, seen in self._seen.items()}

@@ -25,11 +25,6 @@ class Extremes:
         self._low = math.inf
         self._high = -math.inf
 
-    @property
-    def nbytes(self) -> int:
-        """How many bytes of arrays are kept."""
-        return 0
-
     def add(self, values: NDArray[np.float32]) -> None:
         """Take in an array of any shape. Nothing of it is kept.
 

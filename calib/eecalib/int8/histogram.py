@@ -42,11 +42,6 @@ class Histogram(Extremes):
         self._exponent = _MIN_EXPONENT
         self._counts = np.zeros((1, BINS), np.int64)
 
-    @property
-    def nbytes(self) -> int:
-        """How many bytes of arrays are kept."""
-        return self._counts.nbytes
-
     def add(self, values: NDArray[np.float32]) -> None:
         """Take in an array of any shape. Nothing of it is kept.
 
@@ -65,14 +60,6 @@ class Histogram(Extremes):
             self._counts[1, 1:] += both[BINS - 1 : 0 : -1]
         else:
             self._counts[0] += self._count(flat, offset=0)
-
-    def merge(self, other: "Histogram") -> None:
-        """Take in all that another histogram has seen; the other one keeps its counts."""
-        self._values += other._values
-        self._low = min(self._low, other._low)
-        self._high = max(self._high, other._high)
-        self._grow(other._exponent, signed=len(other._counts) > 1)
-        self._counts[: len(other._counts)] += _widened(other._counts, self._exponent - other._exponent)
 
     def observed(self) -> Observed:
         """Return what was seen so far; the counts are a copy."""

@@ -7,7 +7,10 @@ import numpy as np
 from eecalib.exit_table import ExitTable
 from eecalib.replay import leave_at
 
-__all__ = ["answers_kept", "exits_agreement"]
+__all__ = ["answers_kept", "exits_agreement", "keeps_bound"]
+
+ROUNDING = 1e-9
+"""Shares are quotients of counts; a bound that is met exactly is met."""
 
 
 def exits_agreement(table: ExitTable, reference: ExitTable) -> tuple[float, ...]:
@@ -19,3 +22,8 @@ def answers_kept(table: ExitTable, reference: ExitTable, thresholds: Sequence[fl
     """Share of samples whose answer, at the exit where they leave in the reference, is the reference's."""
     leaves, rows = leave_at(reference.scores, thresholds), np.arange(reference.samples)
     return float((table.answers[rows, leaves] == reference.answers[rows, leaves]).mean())
+
+
+def keeps_bound(alike: Sequence[float], max_quant_drop: float) -> bool:
+    """Whether all of some shares of samples answered alike are large enough."""
+    return min(alike) >= 1 - max_quant_drop - ROUNDING

@@ -59,7 +59,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
             source = float16_source(prepared, source, stages)
         targets = target_graphs(prepared, source, float32, settings, stages)
         trials = run_trials(prepared, source, float32, candidates, settings, stages)
-        chosen = choose(trials, settings, stages)
+        chosen = choose(trials, targets, settings, stages)
         report = make_report(
             prepared,
             chosen,
@@ -73,5 +73,5 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
             stages.warn(warning)
         with stages.stage("write the bundle"):
             add_pictures(writer, prepared.split, source.ranges, report, stages)
-            write_bundle(writer, prepared, source, chosen, targets, report)
+            write_bundle(writer, prepared, source, chosen, report)
     return report

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from eecompile.build.settings import BuildSettings
-from eengines.backends import BACKENDS, load_backend
+from eecompile.precision.int8 import FAMILIES
+from eengines.backends import load_backend
 from eengines.engine import Backend
 from eengines.errors import EngineError, UserError
 
@@ -63,6 +64,8 @@ def find_candidates(settings: BuildSettings, *, calibrated: bool) -> tuple[dict[
         for precision in tried:
             if precision not in able:
                 reasons.append(f"{engine} {precision} is not tried: this machine has no {precision}")
+            elif precision == "int8" and engine not in FAMILIES:
+                reasons.append(f"{engine} int8 is not tried: there are no INT8 graphs for it")
             elif precision == "int8" and not calibrated:
                 reasons.append(f"{engine} int8 is not tried: there are no data to calibrate with")
             else:
@@ -73,10 +76,6 @@ def find_candidates(settings: BuildSettings, *, calibrated: bool) -> tuple[dict[
 
 def _engines(settings: BuildSettings) -> list[str]:
     """All fast engines, so that `eerun bench` can race them, and the one that the user wants."""
-    if settings.engine != "auto" and settings.engine not in BACKENDS:
-        raise UserError(
-            "--engine", f"got {settings.engine!r}, known are auto, {', '.join(BACKENDS)}", "Choose one of these"
-        )
     return list(dict.fromkeys((*TRIED, *([] if settings.engine == "auto" else [settings.engine]))))
 
 

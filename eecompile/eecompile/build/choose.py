@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
+from eecompile.build.target_graphs import TargetGraphs
 from eecompile.build.trial import Trial
 from eengines.errors import BuildError
 
@@ -18,24 +19,31 @@ class Chosen:
     Attributes:
         kept: trials that answer like float32 often enough: the chosen one, then the others from fast to slow.
         dropped: trials that do not.
+        targets: graphs for other devices.
     """
 
     kept: tuple[Trial, ...]
     dropped: tuple[Trial, ...]
+    targets: tuple[TargetGraphs, ...]
 
     @property
     def best(self) -> Trial:
         """The one that the bundle runs unless the caller wants another."""
         return self.kept[0]
 
+    @property
+    def fastest_whole(self) -> Trial:
+        """Where the network without exit heads is fastest: what exits are compared with."""
+        return min(self.kept, key=lambda trial: trial.whole_ms)
 
-def choose(trials: Sequence[Trial], settings: BuildSettings, stages: Stages) -> Chosen:
+
+def choose(trials: Sequence[Trial], targets: Sequence[TargetGraphs], settings: BuildSettings, stages: Stages) -> Chosen:
     """Return the fastest of those that the user accepts, by the expected time of a full batch with exits.
 
     Raises:
         BuildError: none of them keeps `max_quant_drop`.
     """
-    keeping = [trial for trial in trials if trial.keeps(settings.max_quant_drop)]
+    keeping = [trial for trial in trials if _may_stay(trial, settings)]
     accepted = [t for t in keeping if settings.accepts(t.candidate.engine, t.candidate.precision)]
     if not accepted:
         raise BuildError(
@@ -46,11 +54,18 @@ def choose(trials: Sequence[Trial], settings: BuildSettings, stages: Stages) -> 
         )
     best = min(accepted, key=lambda trial: trial.expected_ms)
     others = sorted((trial for trial in keeping if trial is not best), key=lambda trial: trial.expected_ms)
-    dropped = tuple(trial for trial in trials if not trial.keeps(settings.max_quant_drop))
+    dropped = tuple(trial for trial in trials if trial not in keeping)
     for trial in dropped:
         stages.detail(f"{_why(trial)}: not kept")
     stages.detail(f"chosen: {best.candidate.words}, {best.expected_ms:.2f} ms a batch of {best.costs.max_batch}")
-    return Chosen(kept=(best, *others), dropped=dropped)
+    return Chosen(kept=(best, *others), dropped=dropped, targets=tuple(targets))
+
+
+def _may_stay(trial: Trial, settings: BuildSettings) -> bool:
+    """Without data nothing is known of other precisions: they are kept only if the user names them."""
+    if trial.agreement is None:
+        return trial.candidate.precision in ("float32", settings.wanted_here)
+    return trial.keeps(settings.max_quant_drop)
 
 
 def _why(trial: Trial) -> str:

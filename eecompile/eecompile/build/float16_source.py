@@ -29,4 +29,5 @@ def float16_source(prepared: Prepared, source: Lowering, stages: Stages) -> Lowe
             f"value {value.value!r} reaches {value.largest:.3g}, too close to the largest float16 "
             f"({FLOAT16_LARGEST:.0f}): what makes or reads it stays float32"
         )
-    return replace(source, too_large=found)
+    crossing = frozenset(value.value for value in found.values) & source.split.crossing
+    return replace(source, too_large=replace(found, keep_crossing=crossing))

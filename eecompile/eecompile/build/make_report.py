@@ -5,8 +5,9 @@ from time import perf_counter
 from eecompile.build.choose import Chosen
 from eecompile.build.lower_graphs import Lowering
 from eecompile.build.prepare import Prepared
-from eecompile.build.report import BuildReport, SegmentReport, TrialReport
+from eecompile.build.report import BuildReport, SegmentReport, TargetReport, TrialReport
 from eecompile.build.settings import BuildSettings
+from eecompile.build.target_graphs import TargetGraphs
 from eecompile.build.trial import Trial
 from eecompile.build.tune import Tuned
 
@@ -53,7 +54,9 @@ def make_report(
         whole_macs=prepared.split.whole_macs,
         costs=costs,
         batch=costs.max_batch,
-        whole_ms=costs.whole_ms[-1],
+        whole_ms=chosen.fastest_whole.whole_ms,
+        fastest_whole=chosen.fastest_whole.candidate.words,
+        targets=tuple(_target(entry) for entry in chosen.targets),
         tune=tuned.tune,
         test=tuned.test,
         reference_error=prepared.reference_error,
@@ -67,14 +70,26 @@ def _trial(trial: Trial, *, kept: bool) -> TrialReport:
     return TrialReport(
         engine=trial.candidate.engine,
         precision=trial.candidate.precision,
-        whole_ms=trial.costs.whole_ms[-1],
-        chain_ms=sum(row[-1] for row in trial.costs.segment_ms),
+        whole_ms=trial.whole_ms,
+        chain_ms=trial.chain_ms,
         expected_ms=None if trial.tuned.tune is None else trial.tuned.tune.expected_ms,
         agreement=trial.agreement,
+        agreement_test=trial.agreement_test,
         answers_kept=trial.answers_kept,
         tune=trial.tuned.tune,
         test=trial.tuned.test,
         kept=kept,
+    )
+
+
+def _target(entry: TargetGraphs) -> TargetReport:
+    return TargetReport(
+        target=entry.target,
+        precision=entry.precision,
+        opset=entry.opset,
+        agreement=entry.agreement,
+        answers_kept=entry.answers_kept,
+        keep_float=entry.keep_float,
     )
 
 
@@ -106,12 +121,11 @@ def _warnings(chosen: Chosen, settings: BuildSettings) -> tuple[str, ...]:
     if test is None:
         return (*found, "no data: thresholds are as given, nothing is known about accuracy")
     costs = chosen.best.costs
-    fastest = min(chosen.kept, key=lambda trial: trial.costs.whole_ms[-1])
-    whole_ms = fastest.costs.whole_ms[-1]
-    if test.expected_ms >= whole_ms:
+    fastest = chosen.fastest_whole
+    if test.expected_ms >= fastest.whole_ms:
         found.append(
             f"exits do not pay here: expected {test.expected_ms:.2f} ms a batch of {costs.max_batch}, "
-            f"the whole network takes {whole_ms:.2f} ms ({fastest.candidate.words})"
+            f"the whole network takes {fastest.whole_ms:.2f} ms ({fastest.candidate.words})"
         )
     final = 1.0 if settings.agreement else test.accuracy_float32
     reached = test.agreement if settings.agreement else test.accuracy

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eerun.costs import CostTable
 
-__all__ = ["BuildReport", "SegmentReport", "SplitReport", "TrialReport"]
+__all__ = ["BuildReport", "SegmentReport", "SplitReport", "TargetReport", "TrialReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,6 +68,7 @@ class TrialReport:
         chain_ms: the segments, if nobody leaves early.
         expected_ms: the segments with tuned thresholds, expected on *tune*; None without data.
         agreement: for each exit, the share of the *tune* samples answered as in float32; None without data.
+        agreement_test: the same on *test*, which chose nothing.
         answers_kept: the same at the exit where each sample leaves in float32; None without data.
         tune: what thresholds were tuned on; None without data.
         test: data that tuning never saw; None without data.
@@ -80,10 +81,32 @@ class TrialReport:
     chain_ms: float
     expected_ms: float | None
     agreement: tuple[float, ...] | None
+    agreement_test: tuple[float, ...] | None
     answers_kept: float | None
     tune: SplitReport | None
     test: SplitReport | None
     kept: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class TargetReport:
+    """Graphs of one precision for a device that was not there.
+
+    Attributes:
+        target: its name.
+        precision: of the graphs.
+        opset: of the graphs.
+        agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
+        answers_kept: the same at the exit where each sample leaves in float32; None without data.
+        keep_float: nodes that stay in float, float32 or for INT8 the type of the rest.
+    """
+
+    target: str
+    precision: str
+    opset: int
+    agreement: float | None
+    answers_kept: float | None
+    keep_float: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,7 +127,9 @@ class BuildReport:
         whole_macs: multiply-accumulates a sample of the network without exit heads.
         costs: measured times of the chosen configuration.
         batch: batch size of the expected times.
-        whole_ms: measured milliseconds of a full batch in the network without exit heads.
+        whole_ms: measured milliseconds of a full batch in the network without exit heads, in the fastest configuration.
+        fastest_whole: engine and precision of that one.
+        targets: graphs for other devices.
         tune: what thresholds were tuned on; None without data.
         test: data that tuning never saw; None without data.
         reference_error: largest difference of the logits from torch's, relative to their spread; None for ONNX.
@@ -127,6 +152,8 @@ class BuildReport:
     costs: CostTable
     batch: int
     whole_ms: float
+    fastest_whole: str
+    targets: tuple[TargetReport, ...]
     tune: SplitReport | None
     test: SplitReport | None
     reference_error: float | None

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from eecalib.record import record_exits
-from eecompile.build.agreement import answers_kept, exits_agreement
+from eecompile.build.agreement import answers_kept, exits_agreement, keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Graphs, Lowering
@@ -50,18 +50,20 @@ def keep_sensitive(
         settings: the bound, and threads.
         stages: where progress is shown.
     """
-    changed = _changed(prepared, float32, lower(source), settings, stages)
-    if changed <= settings.max_quant_drop:
+    alike = _alike(prepared, float32, lower(source), settings, stages)
+    if keeps_bound(alike, settings.max_quant_drop):
         return source
-    stages.detail(f"INT8 changes {changed:.2%} of the answers on tune, allowed are {settings.max_quant_drop:.2%}")
+    stages.detail(
+        f"INT8 changes {1 - min(alike):.2%} of the answers on tune, allowed are {settings.max_quant_drop:.2%}"
+    )
     suspects = _suspects(prepared, float32, source, settings, stages)
     count, kept = 1, source
-    while changed > settings.max_quant_drop and count < 2 * len(suspects):
+    while not keeps_bound(alike, settings.max_quant_drop) and count < 2 * len(suspects):
         harmful = suspects[:count]
         kept = replace(source, keep_float=source.keep_float | frozenset().union(*(s.nodes for s in harmful)))
-        changed = _changed(prepared, float32, lower(kept), settings, stages)
+        alike = _alike(prepared, float32, lower(kept), settings, stages)
         worst = ", ".join(f"{s.name} ({s.damage:.1e})" for s in harmful[:SHOWN])
-        stages.detail(f"with {len(harmful)} in float, {changed:.2%} of the answers change; the worst: {worst}")
+        stages.detail(f"with {len(harmful)} in float, {1 - min(alike):.2%} of the answers change; the worst: {worst}")
         count *= 2
     return kept
 
@@ -76,15 +78,15 @@ def _suspects(
         return measure_suspects(source, float32, samples, threads=threads, stages=stages)
 
 
-def _changed(
+def _alike(
     prepared: Prepared, float32: Float32Chain, graphs: Graphs, settings: BuildSettings, stages: Stages
-) -> float:
-    """Share of the *tune* samples that INT8 answers otherwise: at the final exit, or where they leave in float32."""
+) -> tuple[float, float]:
+    """Share of the *tune* samples that INT8 answers as float32: at the final exit, and where they leave in float32."""
     if float32.recorded is None:
-        return 0.0
+        return 1.0, 1.0
     threads = threads_or_default(settings.threads)
     loaded = load_candidate(JUDGE, graphs, load_backend(JUDGE.engine), prepared, threads=threads)
     with stages.stage("compare INT8 with float32"):
         table = record_exits(ChainExecutor(loaded.chain, float32.costs), prepared.splits["tune"], stages.progress)
     reference = float32.recorded.tune
-    return 1 - min(exits_agreement(table, reference)[-1], answers_kept(table, reference, float32.thresholds))
+    return exits_agreement(table, reference)[-1], answers_kept(table, reference, float32.thresholds)

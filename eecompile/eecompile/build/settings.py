@@ -5,6 +5,7 @@ from math import inf
 from pathlib import Path
 
 from eecalib.int8.calibrators import calibrator_by_name
+from eengines.backends import BACKENDS
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, check_precision, target_by_name
 
@@ -44,7 +45,8 @@ class BuildSettings:
         max_quant_drop: largest share of answers that may differ from float32.
         calibrator: how INT8 ranges are chosen: `min-max`, `percentile`, `entropy` or `mse`.
         calibrate_on: `all` samples, or `survivors`: a segment on those that reach it under the tuned thresholds.
-        keep_float: names of nodes, or of exits for their whole head, that stay in float.
+        keep_float: names of nodes, or of exits for their whole head (of the last: what makes its logits), that stay in
+            float.
         engine: backend that runs the bundle; `auto`: the fastest.
         threads: threads of the engine; None: as many as cores.
         measure_seconds: how long costs are measured, for each engine and precision.
@@ -100,6 +102,9 @@ class BuildSettings:
         if not 0 <= self.measure_seconds < inf:
             raise UserError("--measure-seconds", f"got {self.measure_seconds}", "Give 0 or more seconds")
         calibrator_by_name(self.calibrator)
+        if self.engine not in ("auto", *BACKENDS):
+            known = ", ".join(("auto", *BACKENDS))
+            raise UserError("--engine", f"got {self.engine!r}, known are {known}", "Choose one of these")
         if self.buckets is not None and (
             not self.buckets or min(self.buckets) < 1 or max(self.buckets) != self.max_batch
         ):

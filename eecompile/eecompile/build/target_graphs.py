@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 
+from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
-from eecompile.build.agreement import exits_agreement
+from eecompile.build.agreement import answers_kept, exits_agreement, keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import (
@@ -15,22 +16,25 @@ from eecompile.build.lower_graphs import (
     to_half_models,
 )
 from eecompile.build.prepare import Prepared
-from eecompile.build.recorded import Recorded
 from eecompile.build.sensitivity import keep_sensitive
 from eecompile.build.settings import BuildSettings
 from eecompile.build.stages import Stages
 from eecompile.build.trial import load_candidate
-from eecompile.build.tune import tune
+from eecompile.build.tune import tuned_thresholds
 from eecompile.passes.lower_opset import lower_opset
+from eecompile.passes.raise_opset import raise_opset
 from eengines.backends import load_backend
-from eengines.errors import BuildError
+from eengines.errors import BuildError, DataError
 from eengines.targets import Target, target_by_name
 from eengines.threads import threads_or_default
 from eerun.executor import ChainExecutor
 
 __all__ = ["TargetGraphs", "target_graphs"]
 
-PRECISIONS = ("float32", "float16", "int8")
+PRECISIONS = ("float32", "float16", "bfloat16", "int8")
+HALF_SCALES_OPSET = 19
+"""From here on QuantizeLinear takes float16 scales."""
+
 CHECKED_WITH = "onnxruntime"
 
 
@@ -45,6 +49,8 @@ class TargetGraphs:
         graphs: serialized.
         thresholds: tuned on what these graphs say in ONNX Runtime, with the costs of the float32 chain.
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
+        answers_kept: the same at the exit where each sample leaves in float32; None without data.
+        keep_float: names of nodes that stay in float.
     """
 
     target: str
@@ -53,6 +59,14 @@ class TargetGraphs:
     graphs: Graphs
     thresholds: tuple[float | None, ...]
     agreement: float | None
+    answers_kept: float | None
+    keep_float: tuple[str, ...]
+
+    def keeps(self, max_quant_drop: float) -> bool:
+        """Whether it answers as float32 often enough, like any configuration."""
+        if self.agreement is None or self.answers_kept is None:
+            return True
+        return keeps_bound((self.agreement, self.answers_kept), max_quant_drop)
 
 
 def target_graphs(
@@ -72,17 +86,12 @@ def target_graphs(
         if precision not in target.precisions or (precision == "int8" and source.ranges is None):
             stages.detail(f"no {precision} graphs for {target.name}")
             continue
-        made = _make(prepared, source, float32, (target, precision), settings, stages)
-        if made.agreement is None or made.agreement >= 1 - settings.max_quant_drop:
-            found.append(made)
-            continue
-        problem = f"{1 - made.agreement:.2%} of the answers differ from float32, allowed {settings.max_quant_drop:.2%}"
-        if settings.wanted == precision:
-            remedy = "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float"
-            raise BuildError(f"--target {target.name} {precision}", problem, remedy)
-        stages.warn(
-            f"no {precision} graphs for {target.name}: {problem}; ask for --{precision} to keep layers in float"
-        )
+        try:
+            found.append(_make(prepared, source, float32, (target, precision), settings, stages))
+        except (BuildError, DataError) as error:
+            if settings.wanted == precision:
+                raise
+            stages.warn(f"no {precision} graphs for {target.name}: {error.where}: {error.problem}")
     return tuple(found)
 
 
@@ -110,35 +119,62 @@ def _make(
         source = keep_sensitive(prepared, float32, source, lower, settings, stages)
     with stages.stage(f"lower to {precision} for {target.name}, check in ONNX Runtime"):
         graphs = lower(source)
-        recorded, agreement = _check(prepared, float32, graphs, precision, settings, stages)
-    return TargetGraphs(
+        table = _record(prepared, float32, graphs, precision, settings, stages)
+    made = TargetGraphs(
         target=target.name,
         precision=precision,
         opset=opset,
         graphs=graphs,
-        thresholds=tune(recorded, float32.recorded, float32.costs, settings, stages).thresholds,
-        agreement=agreement,
+        thresholds=_thresholds(table, float32, settings, stages),
+        agreement=None if table is None else exits_agreement(table, _reference(float32))[-1],
+        answers_kept=None if table is None else answers_kept(table, _reference(float32), float32.thresholds),
+        keep_float=tuple(sorted(source.keep_float)),
     )
+    if not made.keeps(settings.max_quant_drop):
+        alike = min(share for share in (made.agreement, made.answers_kept) if share is not None)
+        raise BuildError(
+            f"--target {target.name} {precision}",
+            f"{1 - alike:.2%} of the answers differ from float32, allowed are {settings.max_quant_drop:.2%}",
+            "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float",
+        )
+    return made
 
 
-def _check(
+def _record(
     prepared: Prepared,
     float32: Float32Chain,
     graphs: Graphs,
     precision: str,
     settings: BuildSettings,
     stages: Stages,
-) -> tuple[Recorded | None, float | None]:
-    """Run the graphs in ONNX Runtime: what their exits say, and how often the final one answers as in float32."""
-    candidate = Candidate(engine=CHECKED_WITH, precision=precision)
-    backend, threads = load_backend(CHECKED_WITH), threads_or_default(settings.threads)
+) -> ExitTable | None:
+    """Run the graphs in ONNX Runtime on *tune*; without data only on some samples, and None."""
+    if precision == "bfloat16":
+        stages.detail("ONNX Runtime has no bfloat16 on the CPU: OpenVINO checks these graphs")
+    engine = "openvino" if precision == "bfloat16" else CHECKED_WITH
+    candidate = Candidate(engine=engine, precision=precision)
+    backend, threads = load_backend(engine), threads_or_default(settings.threads)
     loaded = load_candidate(candidate, graphs, backend, prepared, threads=threads)
     executor = ChainExecutor(loaded.chain, float32.costs)
     if float32.recorded is None:
         executor.record({name: array[: executor.max_batch] for name, array in prepared.samples.items()})
-        return None, None
-    table = record_exits(executor, prepared.splits["tune"], stages.progress)
-    return Recorded(tune=table, test=table), exits_agreement(table, float32.recorded.tune)[-1]
+        return None
+    return record_exits(executor, prepared.splits["tune"], stages.progress)
+
+
+def _reference(float32: Float32Chain) -> ExitTable:
+    """What float32 says on *tune*."""
+    assert float32.recorded is not None  # noqa: S101 - a table was recorded, so there are data
+    return float32.recorded.tune
+
+
+def _thresholds(
+    table: ExitTable | None, float32: Float32Chain, settings: BuildSettings, stages: Stages
+) -> tuple[float | None, ...]:
+    """Thresholds for these graphs; with the costs of the float32 chain until the device itself is measured."""
+    if table is None:
+        return float32.thresholds
+    return tuned_thresholds(table, _reference(float32), float32.costs, settings, stages)
 
 
 def _opset(source: Lowering, target: Target, precision: str, *, half: bool) -> int:
@@ -151,9 +187,16 @@ def _opset(source: Lowering, target: Target, precision: str, *, half: bool) -> i
 def _models(source: Lowering, precision: str, *, half: bool) -> Models:
     """TensorRT's own patterns; for INT8, `half` makes the rest float16."""
     if precision == "int8":
-        rest = to_half_models(source, "float16") if half else _float32(source)
+        rest = _with_half_scales(to_half_models(source, "float16")) if half else _float32(source)
         return quantise_models(source, rest.segments, rest.whole, family="tensorrt", crossing=frozenset())
-    return to_half_models(source, "float16") if precision == "float16" else _float32(source)
+    return _float32(source) if precision == "float32" else to_half_models(source, precision)
+
+
+def _with_half_scales(models: Models) -> Models:
+    """Raise graphs to the opset that float16 scales need."""
+    for model in (*models.segments, models.whole):
+        raise_opset(model, HALF_SCALES_OPSET)
+    return models
 
 
 def _float32(source: Lowering) -> Models:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from eecompile.build.agreement import keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.lower_graphs import Graphs
 from eecompile.build.prepare import Prepared
@@ -41,6 +42,7 @@ class Trial:
         recorded: what its exits say; None without data.
         tuned: its thresholds, and what they do.
         agreement: for each exit, the share of the *tune* samples that it answers as in float32; None without data.
+        agreement_test: the same on *test*, which chose nothing.
         answers_kept: share of the *tune* samples whose answer, at the exit where they leave in float32, is the same;
             None without data.
     """
@@ -50,6 +52,7 @@ class Trial:
     recorded: Recorded | None
     tuned: Tuned
     agreement: tuple[float, ...] | None
+    agreement_test: tuple[float, ...] | None
     answers_kept: float | None
 
     @property
@@ -62,13 +65,23 @@ class Trial:
         """Expected milliseconds of a full batch: on *tune* with the tuned thresholds, without data if nobody leaves."""
         if self.tuned.tune is not None:
             return self.tuned.tune.expected_ms
-        return sum(row[-1] for row in self.costs.segment_ms)
+        return self.chain_ms
+
+    @property
+    def chain_ms(self) -> float:
+        """Milliseconds of a full batch if nobody leaves early, each segment in its cheapest buckets."""
+        return sum(self.costs.run_ms(index, self.costs.max_batch) for index in range(self.costs.segments))
+
+    @property
+    def whole_ms(self) -> float:
+        """Milliseconds of a full batch in the network without exit heads, in its cheapest buckets."""
+        return self.costs.of_whole().run_ms(0, self.costs.max_batch)
 
     def keeps(self, max_quant_drop: float) -> bool:
         """Whether the final exit, and the exits where samples leave, answer as in float32 often enough."""
         if self.agreement is None or self.answers_kept is None:
             return True
-        return min(self.agreement[-1], self.answers_kept) >= 1 - max_quant_drop
+        return keeps_bound((self.agreement[-1], self.answers_kept), max_quant_drop)
 
 
 def load_candidate(

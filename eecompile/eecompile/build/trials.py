@@ -13,7 +13,7 @@ from eecompile.build.stages import Stages
 from eecompile.build.trial import Loaded, Trial, load_candidate
 from eecompile.build.tune import Tuned, tune
 from eengines.engine import Backend
-from eengines.errors import EngineError
+from eengines.errors import BuildError, DataError, EEError, EngineError
 from eengines.threads import threads_or_default
 from eerun.costs import CostTable
 from eerun.executor import ChainExecutor
@@ -43,7 +43,11 @@ def run_trials(
         tables = measure_costs(subjects, prepared.samples, meter, stages.progress)
     trials = []
     for entry, costs in zip(loaded, tables, strict=True):
-        recorded = _record(entry, costs, float32, prepared, stages)
+        try:
+            recorded = _record(entry, costs, float32, prepared, stages)
+        except (DataError, EngineError) as error:
+            _leave_out(entry.candidate, error, settings, stages)
+            continue
         tuned = tune(recorded, float32.recorded, costs, settings, stages)
         trials.append(_trial(entry, costs, recorded, tuned, float32))
     return tuple(trials)
@@ -66,10 +70,16 @@ def _load(
         try:
             loaded.append(load_candidate(candidate, graphs, backend, prepared, threads=threads))
         except EngineError as error:
-            if settings.wanted_here == candidate.precision and settings.engine == candidate.engine:
-                raise
-            stages.warn(f"{candidate.words} is left out: {error.where}: {error.problem}")
+            _leave_out(candidate, error, settings, stages)
     return loaded
+
+
+def _leave_out(candidate: Candidate, error: EEError, settings: BuildSettings, stages: Stages) -> None:
+    """Go on without a candidate that fails, unless it is the portable one or the only one that the user wants."""
+    reason = f"{error.where}: {error.problem}"
+    if candidate == PORTABLE or (settings.wanted_here == candidate.precision and settings.engine == candidate.engine):
+        raise BuildError(candidate.words, reason, error.remedy) from error
+    stages.warn(f"{candidate.words} is left out: {reason}")
 
 
 def _record(
@@ -90,9 +100,18 @@ def _trial(
     float32: Float32Chain,
 ) -> Trial:
     """Compare a candidate with float32."""
-    agreement = kept = None
+    agreement = on_test = kept = None
     if recorded is not None and float32.recorded is not None:
         table, table32 = recorded.tune, float32.recorded.tune
         agreement = exits_agreement(table, table32)
+        on_test = exits_agreement(recorded.test, float32.recorded.test)
         kept = answers_kept(table, table32, float32.thresholds)
-    return Trial(loaded=entry, costs=costs, recorded=recorded, tuned=tuned, agreement=agreement, answers_kept=kept)
+    return Trial(
+        loaded=entry,
+        costs=costs,
+        recorded=recorded,
+        tuned=tuned,
+        agreement=agreement,
+        agreement_test=on_test,
+        answers_kept=kept,
+    )

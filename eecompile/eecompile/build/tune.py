@@ -15,7 +15,7 @@ from eecompile.build.stages import Stages
 from eengines.errors import UserError
 from eerun.costs import CostTable
 
-__all__ = ["Tuned", "thresholds_by_hand", "tune"]
+__all__ = ["Tuned", "thresholds_by_hand", "tune", "tuned_thresholds"]
 
 FOLDS = 5
 
@@ -44,16 +44,23 @@ def tune(
     by_hand = thresholds_by_hand(settings, costs.segments)
     if recorded is None or reference is None:
         return Tuned(thresholds=by_hand or (None,) * (costs.segments - 1), tune=None, test=None)
-    tables = [_as_asked(recorded.tune, reference.tune, settings), _as_asked(recorded.test, reference.test, settings)]
-    if by_hand is None:
-        thresholds = _search(tables[0], _allowed_drop(tables[0], reference.tune, settings), costs, settings, stages)
-    else:
-        thresholds = by_hand
+    thresholds = tuned_thresholds(recorded.tune, reference.tune, costs, settings, stages)
     return Tuned(
         thresholds=thresholds,
         tune=split_report(recorded.tune, reference.tune, thresholds, costs),
         test=split_report(recorded.test, reference.test, thresholds, costs),
     )
+
+
+def tuned_thresholds(
+    table: ExitTable, reference: ExitTable, costs: CostTable, settings: BuildSettings, stages: Stages
+) -> tuple[float | None, ...]:
+    """Thresholds by hand, or the best on a table of *tune*; `reference` is what float32 says about the same samples."""
+    by_hand = thresholds_by_hand(settings, costs.segments)
+    if by_hand is not None:
+        return by_hand
+    asked = _as_asked(table, reference, settings)
+    return _search(asked, _allowed_drop(asked, reference, settings), costs, settings, stages)
 
 
 def split_report(

@@ -1,7 +1,6 @@
 """Write everything that a build made into a bundle."""
 
 import platform
-from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from eecompile.build.candidates import PORTABLE
@@ -36,7 +35,6 @@ def write_bundle(
     prepared: Prepared,
     source: Lowering,
     chosen: Chosen,
-    targets: Sequence[TargetGraphs],
     report: BuildReport,
 ) -> None:
     """Write every file, the manifest last."""
@@ -71,7 +69,7 @@ def write_bundle(
             whole_output=segments[-1].logits,
             whole_macs=split.whole_macs,
             configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
-            targets=tuple(_target(writer, entry, report.policy) for entry in targets),
+            targets=tuple(_target(writer, entry, report.policy) for entry in chosen.targets),
             ranges=None if source.ranges is None else RANGES,
             report="report/summary.json",
             splits={

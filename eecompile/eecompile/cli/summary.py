@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from eecompile.build.report import BuildReport, SplitReport
+from eecompile.build.report import BuildReport, SplitReport, TargetReport
 
 __all__ = ["summary_text", "table"]
 
@@ -25,7 +25,7 @@ def summary_text(report: BuildReport) -> str:
     parts = [f"=== {report.bundle} from {report.model} ===", _trials(report), "", _segments(report)]
     parts.append(
         f"Whole network without exit heads: {report.whole_macs / 1e6:.1f} MMACs, {report.whole_ms:.2f} ms a batch of "
-        f"{report.batch} ({report.costs.engine} {report.costs.precision}, {report.costs.device})"
+        f"{report.batch} ({report.fastest_whole}, {report.costs.device})"
     )
     if report.reference_error is not None:
         parts.append(f"Exported graph against torch: logits within {report.reference_error:.1e} of their spread")
@@ -34,6 +34,7 @@ def summary_text(report: BuildReport) -> str:
         parts.append(f"INT8 ranges: {report.calibration}")
     if report.keep_float:
         parts.append(f"Kept in float: {', '.join(report.keep_float)}")
+    parts.extend(_target(target) for target in report.targets)
     for name, split in (("tune", report.tune), ("test", report.test)):
         if split is not None:
             parts.append(_quality(name, split, report))
@@ -53,7 +54,7 @@ def _trials(report: BuildReport) -> str:
                 f"{trial.whole_ms:.2f}",
                 f"{trial.chain_ms:.2f}",
                 "-" if trial.expected_ms is None else f"{trial.expected_ms:.2f}",
-                "-" if trial.agreement is None else f"{trial.agreement[-1]:.2%}",
+                "-" if trial.agreement_test is None else f"{trial.agreement_test[-1]:.2%}",
                 _accuracy(trial.test.accuracy_final if trial.test else None),
                 _accuracy(trial.test.accuracy if trial.test else None),
             ]
@@ -61,7 +62,15 @@ def _trials(report: BuildReport) -> str:
     note = "→ chosen"
     if any(not trial.kept for trial in report.trials):
         note += f"; ✗ not in the bundle: more than {report.max_quant_drop:.2%} of the answers differ from float32"
-    return f"{table(rows)}\n{note}; accuracy on test"
+    return f"{table(rows)}\n{note}; agreement with float32 (final exit) and accuracy on test"
+
+
+def _target(target: TargetReport) -> str:
+    """Graphs for another device."""
+    text = f"For {target.target}: {target.precision} graphs, opset {target.opset}"
+    if target.agreement is not None:
+        text += f", final exit answers {target.agreement:.2%} of the tune samples as float32"
+    return text + (f"; kept in float: {', '.join(target.keep_float)}" if target.keep_float else "")
 
 
 def _accuracy(value: float | None) -> str:
@@ -99,4 +108,4 @@ def _quality(name: str, split: SplitReport, report: BuildReport) -> str:
         text += f"in float32 {split.accuracy_float32:.2%}, "
     text += f"agreement with the final exit in float32 {split.agreement:.2%}; "
     text += f"expected {split.expected_ms:.2f} ms a batch of {report.batch}, "
-    return text + f"{report.whole_ms / split.expected_ms:.2f}x the speed of the whole network"
+    return text + f"{report.whole_ms / split.expected_ms:.2f}x the speed of the whole network ({report.fastest_whole})"

@@ -47,15 +47,26 @@ def precision_of(node: ir.Node) -> str | None:
 
 
 def _stored(value: ir.Value | None) -> ir.DataType | None:
-    """Type of the constant that a value is made from; None if it is not made from one alone."""
+    """Type of the constant that a value is made from, once it is rounded; None if it is not made from one alone."""
     if value is None or value.is_graph_input():
         return None
     if value.const_value is not None:
         return value.const_value.dtype
     producer = value.producer()
-    if producer is None or producer.op_type not in PASSING:
+    if producer is None:
         return None
-    return _stored(producer.inputs[0])
+    if producer.op_type == "QuantizeLinear":  # TensorRT's form: constants in float, rounded when the engine is built
+        return _rounded_to(producer) if _stored(producer.inputs[0]) is not None else None
+    return _stored(producer.inputs[0]) if producer.op_type in PASSING else None
+
+
+def _rounded_to(node: ir.Node) -> ir.DataType:
+    """Type that a QuantizeLinear rounds to: that of its zero point, else what `output_dtype` says, else uint8."""
+    zero = node.inputs[2] if len(node.inputs) > 2 else None
+    if zero is not None and zero.dtype is not None:
+        return zero.dtype
+    named = node.attributes.get_int("output_dtype", 0)
+    return ir.DataType(named) if named else ir.DataType.UINT8
 
 
 def _dequantised(value: ir.Value) -> bool:

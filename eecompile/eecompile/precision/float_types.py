@@ -16,6 +16,7 @@ from dataclasses import dataclass, field
 
 import onnx_ir as ir
 
+from eecompile.passes.raise_opset import raise_opset
 from eecompile.precision.half_constants import HalfConstant, half_constant
 from eecompile.precision.half_rewriter import HalfRewriter
 from eecompile.precision.input_conversion import conversion_nodes
@@ -134,8 +135,8 @@ def _normalise(model: ir.Model, dtype: ir.DataType) -> None:
     from onnx_ir.passes.common import LiftConstantsToInitializersPass, ShapeInferencePass
 
     LiftConstantsToInitializersPass(lift_all_constants=True, size_limit=0)(model)
-    if dtype is ir.DataType.BFLOAT16 and model.graph.opset_imports[""] < BFLOAT16_OPSET:
-        _raise_opset(model)
+    if dtype is ir.DataType.BFLOAT16:
+        raise_opset(model, BFLOAT16_OPSET)
     for value in model.graph.initializers.values():
         if value.type is None and value.const_value is not None:
             value.type = ir.TensorType(value.const_value.dtype)
@@ -150,18 +151,3 @@ def _untyped(graph: ir.Graph) -> str | None:
     """The first value without a type."""
     values = (value for node in graph for value in node.outputs if value.name)
     return next((str(value.name) for value in values if value.type is None), None)
-
-
-def _raise_opset(model: ir.Model) -> None:
-    """To the first opset in which the common operators have bfloat16."""
-    from onnxscript.version_converter import convert_version
-
-    before = model.graph.opset_imports[""]
-    try:
-        convert_version(model, BFLOAT16_OPSET)
-    except (RuntimeError, ValueError) as error:
-        raise BuildError(
-            "bfloat16",
-            f"the graph cannot be raised from ONNX opset {before} to {BFLOAT16_OPSET}: {error}",
-            "Use float16, or export the network at that opset",
-        ) from error

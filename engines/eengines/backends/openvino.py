@@ -5,6 +5,7 @@ Left alone, OpenVINO computes in bfloat16 on processors that have it, whatever t
 that off, so that the types in the graph decide: a bfloat16 graph runs in bfloat16 all the same.
 """
 
+import io
 import threading
 from collections.abc import Mapping
 from functools import cache
@@ -53,7 +54,10 @@ class OpenVinoBackend:
         """Say whether openvino is installed, and what this processor computes in."""
         if find_spec("openvino") is None:
             return Capability(ok=False, reason="openvino is not installed: pip install 'eecompile[cpu]'")
-        found = _core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        try:
+            found = _core().get_property(DEVICE, "OPTIMIZATION_CAPABILITIES")
+        except (ImportError, OSError, RuntimeError) as error:
+            return Capability(ok=False, reason=f"openvino is installed but does not start: {error}")
         optional = {ours for theirs, ours in OPTIONAL_PRECISIONS.items() if theirs in found}
         return Capability(
             ok=True, reason="openvino is installed", precisions=frozenset({"float32", "float16", *optional})
@@ -68,7 +72,8 @@ class OpenVinoBackend:
             raise EngineError(where, f"cannot be read: {error}", "Build the bundle again") from error
         refuse_external_weights(content, where)
         try:
-            model = _core().read_model(content)
+            frontend = _frontend()
+            model = frontend.convert(frontend.load(io.BytesIO(content)))
         except RuntimeError as error:
             raise EngineError(where, f"OpenVINO refuses the graph: {error}", "Build the bundle again") from error
         return OpenVinoEngine(model, threads or default_threads())
@@ -151,6 +156,14 @@ def _core() -> Any:
     import openvino
 
     return openvino.Core()
+
+
+@cache
+def _frontend() -> Any:
+    """Reads ONNX and nothing else: left to guess the format, OpenVINO would take its own, which may name other files."""
+    from openvino.frontend import FrontEndManager
+
+    return FrontEndManager().load_by_framework("onnx")
 
 
 def _tensor(array: Array, element_type: Any) -> Any:

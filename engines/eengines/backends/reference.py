@@ -33,13 +33,20 @@ class ReferenceBackend:
         from google.protobuf.message import DecodeError
         from onnx.reference import ReferenceEvaluator
 
+        where = "segment" if isinstance(graph, bytes) else str(graph)
         try:
             content = graph if isinstance(graph, bytes) else graph.read_bytes()
-            refuse_external_weights(content, "segment" if isinstance(graph, bytes) else str(graph))
+        except OSError as error:
+            raise EngineError(where, f"cannot be read: {error}", "Build the bundle again") from error
+        refuse_external_weights(content, where)
+        try:
             proto = onnx.load_model_from_string(content)
-        except (DecodeError, OSError) as error:
-            raise EngineError("segment", f"not an ONNX graph: {error}", "Build the bundle again") from error
-        return ReferenceEngine(ReferenceEvaluator(proto), proto)
+            evaluator = ReferenceEvaluator(proto)
+        except DecodeError as error:
+            raise EngineError(where, f"not an ONNX graph: {error}", "Build the bundle again") from error
+        except (RuntimeError, ValueError, TypeError, KeyError) as error:
+            raise EngineError(where, f"onnx.reference refuses the graph: {error}", "Build the bundle again") from error
+        return ReferenceEngine(evaluator, proto)
 
 
 class ReferenceEngine:

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 
 from eengines.threads import default_threads
+from eerun.bench.file_names import command_without_folders
 from eerun.measure_costs import device_name
 
 __all__ = ["Environment", "environment"]
@@ -25,7 +26,7 @@ class Environment:
         system: operating system and its version.
         python: version of Python.
         versions: versions of the libraries that are installed.
-        command: the command line.
+        command: the command line, without the folders of files.
         date_utc: start of the record, ISO 8601.
     """
 
@@ -52,6 +53,6 @@ def environment() -> Environment:
         system=platform.platform(),
         python=platform.python_version(),
         versions=versions,
-        command=shlex.join(sys.argv),
+        command=shlex.join(command_without_folders(sys.argv)),
         date_utc=datetime.now(UTC).isoformat(timespec="seconds"),
     )

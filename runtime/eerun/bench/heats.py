@@ -7,6 +7,7 @@ from time import perf_counter_ns
 
 import numpy as np
 
+from eengines.errors import EngineError
 from eengines.tensors import Array
 from eerun.bench.batches import batches_of
 from eerun.bench.settings import BenchSettings
@@ -38,7 +39,7 @@ class Field:
         own: name of the one with the chain's engine and precision.
         raced: those that come into the run, by name, `own` first.
         heat_ms: name -> milliseconds of a batch in the heats, of every candidate.
-        not_tried: why other configurations of the bundle cannot run here.
+        not_tried: why other configurations of the bundle cannot run here, or what their engine said.
         usable: all configurations that were tried.
     """
 
@@ -62,13 +63,11 @@ def run_heats(own: Configuration, inputs: Mapping[str, Array], settings: BenchSe
 
     Raises:
         BundleError: a file is damaged.
-        EngineError: a backend refuses a graph.
+        EngineError: the chain's own backend fails. Where another one does, that configuration is left out.
     """
     found = usable_configurations(own.bundle)
     ways = {own.name: own, **{way.name: way for way in found.configurations if way.name != own.name}}
-    candidates = {name: WholeNetwork(way, threads=threads) for name, way in ways.items()}
-    for candidate in candidates.values():
-        candidate.warm_up(settings.batch_size)
+    candidates, failed = _load(ways, own.name, settings.batch_size, threads=threads)
     heat_ms = _heat(candidates, inputs, settings)
     close = [name for name, ms in heat_ms.items() if name != own.name and ms <= CLOSE * min(heat_ms.values())]
     others = sorted(close, key=heat_ms.__getitem__)
@@ -76,9 +75,27 @@ def run_heats(own: Configuration, inputs: Mapping[str, Array], settings: BenchSe
         own=own.name,
         raced={name: candidates[name] for name in (own.name, *others[:OTHERS])},
         heat_ms=heat_ms,
-        not_tried=found.reasons,
-        usable=tuple(ways.values()),
+        not_tried=(*found.reasons, *failed),
+        usable=tuple(candidate.way for candidate in candidates.values()),
     )
+
+
+def _load(
+    ways: Mapping[str, Configuration], own: str, batch: int, *, threads: int
+) -> tuple[dict[str, WholeNetwork], tuple[str, ...]]:
+    """Load whole networks and run each once. One that fails is left out with its reason, unless it is `own`."""
+    loaded, failed = {}, []
+    for name, way in ways.items():
+        try:
+            candidate = WholeNetwork(way, threads=threads)
+            candidate.warm_up(batch)
+        except EngineError as error:
+            if name == own:
+                raise
+            failed.append(f"{name}: {error.problem}")
+        else:
+            loaded[name] = candidate
+    return loaded, tuple(failed)
 
 
 def _heat(

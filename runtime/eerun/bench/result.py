@@ -4,68 +4,19 @@ from dataclasses import dataclass
 
 from eerun.bench.environment import Environment
 from eerun.bench.settings import BenchSettings
-from eerun.bench.statistics import Estimate, Latency, PairedRatio
+from eerun.bench.speeds import BaselineSummary, ContestantSummary, RivalSummary
+from eerun.bench.statistics import PairedRatio
 from eerun.bench.subject import Subject
 from eerun.costs import CostTable
 
 __all__ = [
-    "BaselineSummary",
     "BenchResult",
-    "ContestantSummary",
     "ExitSummary",
     "Float32Summary",
     "Quality",
-    "RivalSummary",
     "SegmentSummary",
     "Trial",
 ]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContestantSummary:
-    """Speed of one contestant.
-
-    Attributes:
-        batches: calls that were timed.
-        samples: samples in them.
-        total_s: seconds in these calls.
-        samples_per_s: throughput.
-        latency: of one call.
-    """
-
-    batches: int
-    samples: int
-    total_s: float
-    samples_per_s: float
-    latency: Latency
-
-
-@dataclass(frozen=True, kw_only=True)
-class BaselineSummary:
-    """The whole network without exit heads, in one engine and precision.
-
-    Attributes:
-        engine: name of the backend.
-        precision: precision of the graph.
-        speed: its own speed.
-        speedup: its time by the time of the chain; above 1 the chain is faster.
-        tail_speedup: the same of the 90th percentiles of latency.
-        accuracy: share of the test split that it answers as labelled; None without labels.
-        agreement: share that it and the chain answer alike.
-    """
-
-    engine: str
-    precision: str
-    speed: ContestantSummary
-    speedup: PairedRatio
-    tail_speedup: Estimate
-    accuracy: float | None
-    agreement: float
-
-    @property
-    def words(self) -> str:
-        """`ENGINE PRECISION`, for people."""
-        return f"{self.engine} {self.precision}"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -158,31 +109,6 @@ class SegmentSummary:
 
 
 @dataclass(frozen=True, kw_only=True)
-class RivalSummary:
-    """A slow rival on some samples of some batches.
-
-    Attributes:
-        name: the name that `--against` takes.
-        words: what it is.
-        calls: timed calls.
-        samples: samples in them.
-        ms_per_sample: mean milliseconds a sample.
-        ratio: its time a sample by the chain's time a sample, in the same batch.
-        same_label: share of its samples that the chain answers alike.
-        same_exit: share of its samples that leave the chain at the same exit.
-    """
-
-    name: str
-    words: str
-    calls: int
-    samples: int
-    ms_per_sample: float
-    ratio: PairedRatio
-    same_label: float
-    same_exit: float
-
-
-@dataclass(frozen=True, kw_only=True)
 class Trial:
     """One of up to ten consecutive parts of the run.
 
@@ -206,7 +132,7 @@ class BenchResult:
     Attributes:
         format: format and version of this record.
         environment: machine, versions, command and date.
-        settings: what the user chose.
+        settings: what the user chose; of files and folders the names only.
         subject: what was measured.
         chain: the chain with exits.
         exits_off: the chain when nobody leaves early.
@@ -215,7 +141,7 @@ class BenchResult:
         fastest: name of the baseline with the least total time.
         own: name of the baseline in the chain's own engine and precision.
         heat_ms: milliseconds of a batch of every whole network tried, by name, in the heats before the run.
-        not_tried: why other configurations of the bundle cannot run here.
+        not_tried: why other configurations of the bundle cannot run here, or what their engine said.
         hard_input: time of the chain with exits off by time of the fastest whole network.
         oracle: time of the chain by Σ_k T_k(survivors_k).
         oracle_ms: mean milliseconds of that sum.

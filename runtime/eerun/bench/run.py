@@ -103,7 +103,7 @@ def _result(
     result = BenchResult(
         format=FORMAT,
         environment=environment(),
-        settings=settings,
+        settings=settings.without_folders(),
         subject=subject,
         chain=summarise_contestant(measured.times_ns[CHAIN], batch),
         exits_off=summarise_contestant(measured.times_ns[EXITS_OFF], batch),

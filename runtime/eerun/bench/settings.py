@@ -1,10 +1,11 @@
 """Everything that a user can choose for a bench run. The flags of `eerun bench` mirror these fields."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
 from eengines.errors import UserError
+from eerun.bench.file_names import without_folder
 
 __all__ = ["OFFLINE_BATCH", "BenchSettings", "Scenario"]
 
@@ -71,6 +72,15 @@ class BenchSettings:
         if self.against is None and (self.model is not None or self.factory is not None):
             flag = "--model" if self.model is not None else "--factory"
             raise UserError(flag, "got it without --against, which alone uses it", "Add --against torch")
+
+    def without_folders(self) -> "BenchSettings":
+        """Return the settings for a record: names instead of paths."""
+        return replace(
+            self,
+            bundle=None if self.bundle is None else Path(without_folder(self.bundle)),
+            data=None if self.data is None else without_folder(self.data),
+            model=None if self.model is None else Path(without_folder(self.model)),
+        )
 
     @property
     def batch_size(self) -> int:

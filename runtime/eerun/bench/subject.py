@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eerun.bench.contestants import ChainContestants
+from eerun.bench.file_names import without_folder
 from eerun.bench.settings import BenchSettings
 from eerun.bench.split_to_bench import SplitToBench
 
@@ -14,7 +15,7 @@ class Subject:
     """What was measured.
 
     Attributes:
-        bundle: the bundle's folder.
+        bundle: name of the bundle's folder.
         model: file name of the model that it was built from.
         engine: name of the chain's backend.
         precision: precision of the chain's graphs.
@@ -23,7 +24,7 @@ class Subject:
         policy: name of the exit policy.
         macs: multiply-accumulates a sample of each segment.
         whole_macs: multiply-accumulates a sample of the whole network.
-        data: where the samples come from.
+        data: where the samples come from: name of a file or folder, or of a function.
         data_sha256: digest of the test split.
         data_of_build: whether that is the test split of the build; None: the build had no data.
     """
@@ -47,7 +48,7 @@ def subject_of(chain: ChainContestants, split: SplitToBench, settings: BenchSett
     way = chain.way
     manifest = way.bundle.manifest
     return Subject(
-        bundle=str(way.bundle.path),
+        bundle=without_folder(way.bundle.path),
         model=manifest.source,
         engine=way.backend.name,
         precision=way.entry.precision,
@@ -56,7 +57,7 @@ def subject_of(chain: ChainContestants, split: SplitToBench, settings: BenchSett
         policy=chain.policy,
         macs=tuple(segment.macs for segment in manifest.segments),
         whole_macs=manifest.whole_macs,
-        data=split.source,
+        data=without_folder(split.source),
         data_sha256=split.sha256,
         data_of_build=split.of_build,
     )

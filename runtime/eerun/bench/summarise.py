@@ -7,7 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eerun.bench.measure import CHAIN, Measured
-from eerun.bench.result import ContestantSummary, ExitSummary, SegmentSummary, Trial
+from eerun.bench.result import ExitSummary, SegmentSummary, Trial
+from eerun.bench.speeds import ContestantSummary
 from eerun.bench.statistics import Latency, percentile
 from eerun.data import Labels
 from eerun.executor import Step

@@ -7,7 +7,7 @@ import numpy as np
 
 from eerun.bench.heats import Field
 from eerun.bench.measure import CHAIN, Measured
-from eerun.bench.result import BaselineSummary
+from eerun.bench.speeds import BaselineSummary
 from eerun.bench.statistics import paired_ratio, tail_ratio
 from eerun.bench.summarise import summarise_contestant
 from eerun.costs import CostTable

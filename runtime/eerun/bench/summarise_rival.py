@@ -3,8 +3,8 @@
 import numpy as np
 
 from eerun.bench.measure import CHAIN, Measured
-from eerun.bench.result import RivalSummary
 from eerun.bench.rivals import RIVALS
+from eerun.bench.speeds import RivalSummary
 from eerun.bench.statistics import paired_ratio
 
 __all__ = ["summarise_rival"]

@@ -1,6 +1,7 @@
 """A bench result as text: trtexec's block, then exits, segments and the verdict."""
 
-from eerun.bench.result import BenchResult, ContestantSummary
+from eerun.bench.result import BenchResult
+from eerun.bench.speeds import ContestantSummary
 from eerun.bench.statistics import Latency
 from eerun.bench.table import aligned, number, share
 from eerun.bench.verdict import verdict

@@ -160,7 +160,7 @@ def test_what_was_not_asked_for_is_left_out_with_the_reason(built, clipping, sta
     settings = replace(built.settings, target="t4")
     found = target_graphs(built.prepared, clipping, built.float32, settings, stages)
     assert [graphs.precision for graphs in found] == ["float32", "float16"]
-    assert any("no int8 graphs for t4" in text and "allowed 1.00%" in text for text in stages.warnings)
+    assert any("no int8 graphs for t4" in text and "allowed are 1.00%" in text for text in stages.warnings)
 
 
 def test_what_was_asked_for_keeps_layers_in_float_until_the_bound_is_kept(built, clipping, stages):
@@ -179,7 +179,7 @@ def test_a_graph_that_answers_otherwise_is_refused_with_the_share(built, stages)
     weight.const_value = ir.tensor(-weight.const_value.numpy(), name=weight.name)
     wrong = replace(split, segments=(*split.segments[:-1], replace(segment, model=model)))
     settings = replace(built.settings, target="p100", fp16=True)
-    with pytest.raises(BuildError, match=r"[0-9.]+% of the answers differ from float32, allowed 1.00%") as caught:
+    with pytest.raises(BuildError, match=r"[0-9.]+% of the answers differ from float32, allowed are 1.00%") as caught:
         target_graphs(built.prepared, replace(built.source, split=wrong), built.float32, settings, stages)
     assert caught.value.where == "--target p100 float16"
     assert "--max-quant-drop" in caught.value.remedy

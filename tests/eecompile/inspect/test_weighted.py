@@ -6,10 +6,13 @@ import onnx_ir as ir
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
+from eecalib.int8.ranges import TensorRange
 from eecompile.inspect.crossing import crossings
 from eecompile.inspect.weighted import weighted_nodes
+from eecompile.precision.int8.quantise import quantise
 
 HALF = {"float32": TensorProto.FLOAT, "float16": TensorProto.FLOAT16, "bfloat16": TensorProto.BFLOAT16}
+HALF_NUMPY = {TensorProto.FLOAT: np.float32, TensorProto.FLOAT16: np.float16}
 
 
 def graph(nodes, constants, *, dtype=TensorProto.FLOAT, outputs=("y",)):
@@ -54,6 +57,59 @@ def quantised(*, data: bool):
 def test_int8_needs_weights_and_data_in_int8():
     assert weighted_nodes(quantised(data=True)) == {"dense": "int8"}
     assert weighted_nodes(quantised(data=False)) == {"dense": "float32"}
+
+
+def rounded_by_the_engine(kind: int, *, zero: np.ndarray | None = None, **attributes):
+    """A MatMul as TensorRT wants it: weights in float behind QuantizeLinear and DequantizeLinear."""
+    constants = [constant("s", np.ones((), HALF_NUMPY[kind])), constant("w", np.ones((4, 3), HALF_NUMPY[kind]))]
+    step = ["s"]
+    if zero is not None:
+        constants.append(constant("z", zero))
+        step = ["s", "z"]
+    nodes = [
+        helper.make_node("QuantizeLinear", ["x", *step], ["xq"], name="q", **attributes),
+        helper.make_node("DequantizeLinear", ["xq", *step], ["xd"], name="d"),
+        helper.make_node("QuantizeLinear", ["w", *step], ["wq"], name="qw", **attributes),
+        helper.make_node("DequantizeLinear", ["wq", *step], ["wd"], name="dw"),
+        helper.make_node("MatMul", ["xd", "wd"], ["y"], name="dense"),
+    ]
+    return graph(nodes, constants, dtype=kind)
+
+
+@pytest.mark.parametrize("kind", HALF_NUMPY)
+def test_weights_that_the_engine_rounds_are_int8(kind):
+    assert weighted_nodes(rounded_by_the_engine(kind, zero=np.zeros((), np.int8))) == {"dense": "int8"}
+
+
+def test_the_type_that_weights_are_rounded_to_needs_no_zero_point():
+    assert weighted_nodes(rounded_by_the_engine(TensorProto.FLOAT)) == {"dense": "int8"}
+    wide = rounded_by_the_engine(TensorProto.FLOAT, output_dtype=TensorProto.INT16)
+    assert weighted_nodes(wide) == {"dense": "int16"}
+
+
+def test_rounded_data_are_no_weights():
+    made = rounded_by_the_engine(TensorProto.FLOAT, zero=np.zeros((), np.int8))
+    dense = next(node for node in made if node.name == "dense")
+    dense.replace_input_with(1, dense.inputs[0])
+    assert weighted_nodes(made) == {}
+
+
+def test_graphs_for_tensorrt_say_int8():
+    model = onnx.helper.make_model(
+        helper.make_graph(
+            [helper.make_node("MatMul", ["x", "w"], ["y"], name="dense")],
+            "float",
+            [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["batch", 4])],
+            [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["batch", 3])],
+            [constant("w", np.ones((4, 3), np.float32))],
+        ),
+        opset_imports=[helper.make_opsetid("", 20)],
+    )
+    ranges = {"x": TensorRange(low=-1.0, high=1.0)}
+    lowered = quantise(
+        ir.from_proto(model), family="tensorrt", ranges=ranges, keep_float=frozenset(), crossing=frozenset()
+    )
+    assert weighted_nodes(lowered.graph) == {"dense": "int8"}
 
 
 def test_nodes_without_constant_weights_do_not_count():

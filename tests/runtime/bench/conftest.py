@@ -8,14 +8,13 @@ import pytest
 from eerun.bench import BenchResult, BenchSettings
 from eerun.bench.environment import Environment
 from eerun.bench.result import (
-    BaselineSummary,
-    ContestantSummary,
     ExitSummary,
     Float32Summary,
     Quality,
     SegmentSummary,
     Trial,
 )
+from eerun.bench.speeds import BaselineSummary, ContestantSummary
 from eerun.bench.statistics import Estimate, Latency, PairedRatio
 from eerun.bench.subject import Subject
 from eerun.costs import CostTable

@@ -2,12 +2,13 @@
 
 import csv
 import json
-from dataclasses import fields
+from dataclasses import fields, replace
 from io import StringIO
+from pathlib import Path
 
 import pytest
 
-from eerun.bench import BenchResult, csv_table, json_report
+from eerun.bench import BenchResult, BenchSettings, csv_table, json_report, run_bench
 
 
 def test_csv_has_a_row_for_each_trial_and_mode(fixed_result: BenchResult):
@@ -26,6 +27,28 @@ def test_csv_has_a_row_for_each_trial_and_mode(fixed_result: BenchResult):
     assert [float(r["FLOPs/sec"]) for r in rows] == pytest.approx(
         [4960 * 4400, 2480 * 7000, 3100 * 7000, 4000 * 4600, 2000 * 7000, 3200 * 7000]
     )
+
+
+def test_json_has_names_of_files_and_no_folders(tiny_bundle, monkeypatch: pytest.MonkeyPatch):
+    given = BenchSettings(
+        bundle=tiny_bundle.path, data=str(tiny_bundle.data), batch=8, duration_s=0.0, warm_up_ms=0.0, threads=2
+    )
+    monkeypatch.setattr("sys.argv", ["/opt/bin/eerun", "bench", f"--bundle={given.bundle}", "--data", given.data])
+    text = json_report(run_bench(given, lambda _: None)).decode()
+    record = json.loads(text)
+    bundle, data = tiny_bundle.path.name, tiny_bundle.data.name
+    assert (record["settings"]["bundle"], record["settings"]["data"]) == (bundle, data)
+    assert (record["subject"]["bundle"], record["subject"]["data"]) == (bundle, data)
+    assert record["environment"]["command"] == f"eerun bench --bundle={bundle} --data {data}"
+    assert str(tiny_bundle.path.parent) not in text
+
+
+def test_settings_for_a_record_keep_everything_but_folders():
+    given = BenchSettings(
+        bundle=Path("a/net.ee"), data="pkg.module:function", model=Path("/b/net.pt"), against="torch", seed=3
+    )
+    assert given.without_folders() == replace(given, bundle=Path("net.ee"), model=Path("net.pt"))
+    assert BenchSettings().without_folders() == BenchSettings()
 
 
 def test_json_holds_every_field(fixed_result: BenchResult):

@@ -2,12 +2,15 @@
 
 import shutil
 from dataclasses import replace
+from hashlib import sha256
 from pathlib import Path
 
 import msgspec
 import numpy as np
+import onnx
 import pytest
 
+from eengines.errors import EngineError
 from eerun.bench import BenchResult, BenchSettings, csv_table, heats, run_bench, text_report
 from eerun.bundle import open_bundle
 from eerun.bundle.manifest import MANIFEST_NAME
@@ -95,6 +98,38 @@ def test_a_configuration_that_cannot_run_here_is_named(tiny_bundle, settings: Be
     result = run_bench(replace(settings, bundle=bundle, data=str(tiny_bundle.data)), lambda _: None)
     assert [*result.heat_ms] == [ORT]
     assert f"* Only onnxruntime float32 was raced: {found.reasons[0]}" in text_report(result)
+
+
+def with_refused_whole(source: Path, target: Path, *, configuration: int) -> Path:
+    """Copy a bundle; the whole network of one configuration has an operator that no engine knows, and no damage."""
+    shutil.copytree(source, target)
+    manifest = msgspec.json.decode((target / MANIFEST_NAME).read_bytes())
+    model = onnx.load(target / manifest["configurations"][configuration]["whole"])
+    model.graph.node[0].op_type = "NoSuchOperator"
+    content = model.SerializeToString()
+    name = "segments/refused.onnx"
+    (target / name).write_bytes(content)
+    manifest["configurations"][configuration]["whole"] = name
+    manifest["files"][name] = {"sha256": sha256(content).hexdigest(), "bytes": len(content)}
+    (target / MANIFEST_NAME).write_bytes(msgspec.json.encode(manifest))
+    return target
+
+
+def test_an_engine_that_refuses_its_graph_does_not_end_the_run(tiny_bundle, settings: BenchSettings, tmp_path: Path):
+    pytest.importorskip("openvino", reason="the second engine")
+    bundle = with_refused_whole(tiny_bundle.path, tmp_path / "tiny.ee", configuration=1)
+    result = run_bench(replace(settings, bundle=bundle, data=str(tiny_bundle.data)), lambda _: None)
+    assert [*result.heat_ms] == [*result.baselines] == [ORT]
+    (reason,) = result.not_tried
+    assert reason.startswith(f"{OPENVINO}: ")
+    assert "NoSuchOperator" in reason
+    assert "Only onnxruntime float32 was raced: openvino-float32: " in text_report(result)
+
+
+def test_the_chains_own_engine_must_not_fail(tiny_bundle, settings: BenchSettings, tmp_path: Path):
+    bundle = with_refused_whole(tiny_bundle.path, tmp_path / "tiny.ee", configuration=0)
+    with pytest.raises(EngineError, match="NoSuchOperator"):
+        run_bench(replace(settings, bundle=bundle, data=str(tiny_bundle.data)), lambda _: None)
 
 
 def test_a_precision_that_this_machine_lacks_is_named(tiny_bundle, tmp_path: Path):

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from eerun.bench import BenchResult, BenchSettings, Scenario, text_report
-from eerun.bench.result import RivalSummary
+from eerun.bench.speeds import RivalSummary
 from eerun.bench.statistics import Estimate
 from eerun.bench.verdict import pays, verdict
 

@@ -1,6 +1,6 @@
 """Look a value's range up."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 
 import onnx_ir as ir
 
@@ -11,15 +11,20 @@ from eengines.errors import BuildError
 __all__ = ["canonical_name", "find_range"]
 
 
-def canonical_name(value: ir.Value) -> str:
-    """The name that a value's range has: behind casts between float types, as a float16 graph has them, the first."""
-    producer = value.producer()
-    while producer is not None and producer.op_type == "Cast":
-        source = producer.inputs[0]
-        if source is None or source.dtype not in FLOATS:
+def canonical_name(ranges: Collection[str], value: ir.Value) -> str:
+    """The name under which a value has its range: its own, or behind casts between float types that of what was cast.
+
+    Where no name on that way has a range, the value's own.
+    """
+    source: ir.Value | None = value
+    while source is not None and source.name not in ranges:
+        producer = source.producer()
+        if producer is None or producer.op_type != "Cast":
             break
-        value, producer = source, source.producer()
-    return value.name or ""
+        source = producer.inputs[0]
+        if source is not None and source.dtype not in FLOATS:
+            break
+    return (value if source is None or source.name not in ranges else source).name or ""
 
 
 def find_range(ranges: Mapping[str, TensorRange], value: ir.Value) -> TensorRange:
@@ -28,7 +33,7 @@ def find_range(ranges: Mapping[str, TensorRange], value: ir.Value) -> TensorRang
     Raises:
         BuildError: it has none.
     """
-    name = canonical_name(value)
+    name = canonical_name(ranges, value)
     if name not in ranges:
         raise BuildError(
             f"value {name!r}",

@@ -7,7 +7,9 @@ its activation. So they share one plan, but for one place (`without_fused_operan
 2. A convolution's result is always rounded: ONNX Runtime fuses no convolution that writes float.
 3. A joining node does where all its inputs come from such nodes and one such node reads its result. Otherwise it stays
    in float: converting to eight bits only to move elements costs more than it saves.
-4. Any other value is rounded if a node on eight bits reads it, or if it crosses to another segment as uint8.
+4. A convolution that makes logits, with nothing but moved elements between, stays in float: its result would have to be
+   rounded, and logits never are.
+5. Any other value is rounded if a node on eight bits reads it, or if it crosses to another segment as uint8.
 """
 
 from collections.abc import Collection
@@ -15,7 +17,7 @@ from dataclasses import dataclass, replace
 
 import onnx_ir as ir
 
-from eecompile.precision.int8.candidates import Candidate, candidates
+from eecompile.precision.int8.candidates import MOVING, Candidate, candidates
 from eecompile.precision.int8.residual import fused_operands
 
 __all__ = ["Placement", "place", "without_fused_operands"]
@@ -46,7 +48,7 @@ def place(graph: ir.Graph, *, keep_float: Collection[str], crossing: Collection[
         crossing: graph inputs and outputs that are uint8.
     """
     found = candidates(graph, keep_float=keep_float)
-    nodes = [c for c in found if c.node.op_type not in FLOAT_ON_CPU]
+    nodes = [c for c in found if c.node.op_type not in FLOAT_ON_CPU and not _makes_logits(graph, c, crossing)]
     given = {v.name for v in graph.inputs} & set(crossing)
     wanted = {v.name for v in graph.outputs} & set(crossing)
     while True:
@@ -70,3 +72,16 @@ def without_fused_operands(placement: Placement) -> Placement:
     """
     fused = {value.name for value in fused_operands(placement.nodes).values()}
     return replace(placement, rounded=placement.rounded - fused)
+
+
+def _makes_logits(graph: ir.Graph, candidate: Candidate, crossing: Collection[str]) -> bool:
+    """Whether a convolution's result becomes `[batch, classes]` of an exit by moving elements only."""
+    if candidate.node.op_type != "Conv":
+        return False
+    waiting = [candidate.output]
+    while waiting:
+        value = waiting.pop()
+        if value in graph.outputs and value.name not in crossing and value.shape is not None and len(value.shape) == 2:
+            return True
+        waiting.extend(node.outputs[0] for node in value.consumers() if node.op_type in MOVING)
+    return False

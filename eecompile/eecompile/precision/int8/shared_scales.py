@@ -35,7 +35,7 @@ def share_ranges(
         for candidate in candidates(model.graph, keep_float=keep_float):
             if candidate.node.op_type in MOVING:
                 for value in candidate.data:
-                    leader[find(canonical_name(value))] = find(canonical_name(candidate.output))
+                    leader[find(canonical_name(ranges, value))] = find(canonical_name(ranges, candidate.output))
     merged: dict[str, TensorRange] = {}
     for name, limits in ranges.items():
         group = find(name)

@@ -1,0 +1,79 @@
+"""How fast the contestants of a bench run were."""
+
+from dataclasses import dataclass
+
+from eerun.bench.statistics import Estimate, Latency, PairedRatio
+
+__all__ = ["BaselineSummary", "ContestantSummary", "RivalSummary"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContestantSummary:
+    """Speed of one contestant.
+
+    Attributes:
+        batches: calls that were timed.
+        samples: samples in them.
+        total_s: seconds in these calls.
+        samples_per_s: throughput.
+        latency: of one call.
+    """
+
+    batches: int
+    samples: int
+    total_s: float
+    samples_per_s: float
+    latency: Latency
+
+
+@dataclass(frozen=True, kw_only=True)
+class BaselineSummary:
+    """The whole network without exit heads, in one engine and precision.
+
+    Attributes:
+        engine: name of the backend.
+        precision: precision of the graph.
+        speed: its own speed.
+        speedup: its time by the time of the chain; above 1 the chain is faster.
+        tail_speedup: the same of the 90th percentiles of latency.
+        accuracy: share of the test split that it answers as labelled; None without labels.
+        agreement: share that it and the chain answer alike.
+    """
+
+    engine: str
+    precision: str
+    speed: ContestantSummary
+    speedup: PairedRatio
+    tail_speedup: Estimate
+    accuracy: float | None
+    agreement: float
+
+    @property
+    def words(self) -> str:
+        """`ENGINE PRECISION`, for people."""
+        return f"{self.engine} {self.precision}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RivalSummary:
+    """A slow rival on some samples of some batches.
+
+    Attributes:
+        name: the name that `--against` takes.
+        words: what it is.
+        calls: timed calls.
+        samples: samples in them.
+        ms_per_sample: mean milliseconds a sample.
+        ratio: its time a sample by the chain's time a sample, in the same batch.
+        same_label: share of its samples that the chain answers alike.
+        same_exit: share of its samples that leave the chain at the same exit.
+    """
+
+    name: str
+    words: str
+    calls: int
+    samples: int
+    ms_per_sample: float
+    ratio: PairedRatio
+    same_label: float
+    same_exit: float
