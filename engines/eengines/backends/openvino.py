@@ -71,10 +71,10 @@ class OpenVinoBackend:
         except OSError as error:
             raise EngineError(where, f"cannot be read: {error}", "Build the bundle again") from error
         refuse_external_weights(content, where)
+        frontend = _frontend()
         try:
-            frontend = _frontend()
             model = frontend.convert(frontend.load(io.BytesIO(content)))
-        except RuntimeError as error:
+        except _refusals() as error:
             raise EngineError(where, f"OpenVINO refuses the graph: {error}", "Build the bundle again") from error
         return OpenVinoEngine(model, threads or default_threads())
 
@@ -160,10 +160,19 @@ def _core() -> Any:
 
 @cache
 def _frontend() -> Any:
-    """Reads ONNX and nothing else: left to guess the format, OpenVINO would take its own, which may name other files."""
+    """Reads ONNX and nothing else: left to guess, OpenVINO would take its own format, which may name other files."""
     from openvino.frontend import FrontEndManager
 
     return FrontEndManager().load_by_framework("onnx")
+
+
+@cache
+def _refusals() -> tuple[type[Exception], ...]:
+    """Every exception class of OpenVINO's front ends: they have no common base but `Exception`."""
+    from openvino import frontend
+
+    names = ("GeneralFailure", "InitializationFailure", "NotImplementedFailure", "OpConversionFailure")
+    return (RuntimeError, *(getattr(frontend, name) for name in (*names, "OpValidationFailure")))
 
 
 def _tensor(array: Array, element_type: Any) -> Any:
