@@ -1,8 +1,8 @@
-"""Time of the INT8 chain with exits on ONNX Runtime against the whole float32 network without exit heads.
+"""Time of the INT8 chain with exits against the whole float32 network without exit heads, on the same engine.
 
     python benchmarks/int8_exits.py resnet56_3
 
-This is what a user gains who had ONNX Runtime in float32. It is not the figure to judge exits by: that is the ratio to
+This is what a user gains who had that engine in float32. It is not the figure to judge exits by: that is the ratio to
 the fastest whole network, which `early_exit.py` measures. The bundle is built as any user would; both take turns on the
 same batches of the *test* split, and every sample is answered at least once.
 """
@@ -30,22 +30,22 @@ from eerun.bundle import open_bundle
 from eerun.configuration import choose_configuration
 from eerun.data import Samples, load_data, make_splits
 
-ENGINE = "onnxruntime"
+ENGINES = ("onnxruntime", "openvino")
 SEED = 0
 
 
-def make_bundle(network: Network, data: str, folder: Path) -> Path:
+def make_bundle(network: Network, data: str, folder: Path, *, engine: str) -> Path:
     """Build as a user would."""
     bundle = folder / "model.ee"
-    settings = BuildSettings(output=bundle, data=data, factory=network.factory, engine=ENGINE, precision="int8")
+    settings = BuildSettings(output=bundle, data=data, factory=network.factory, engine=engine, precision="int8")
     build(network.model, settings, SilentStages())
     return bundle
 
 
-def measure(bundle: Path, test: Samples, *, seconds: float) -> dict[str, Any]:
+def measure(bundle: Path, test: Samples, *, engine: str, seconds: float) -> dict[str, Any]:
     """Race the two at batch 32 and 1, and compare their answers over the whole split."""
-    model = load(bundle, engine=ENGINE, precision="int8")
-    float32 = choose_configuration(open_bundle(bundle), engine=ENGINE, precision="float32")
+    model = load(bundle, engine=engine, precision="int8")
+    float32 = choose_configuration(open_bundle(bundle), engine=engine, precision="float32")
     whole = WholeNetwork(float32, threads=default_threads())
     answered, expected = model.infer(test.inputs), whole.infer(test.inputs).argmax(axis=1)
     result: dict[str, Any] = {
@@ -71,22 +71,23 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n", maxsplit=1)[0])
     parser.add_argument("network", choices=available())
+    parser.add_argument("--engine", choices=ENGINES, default=ENGINES[0], help="of both (default onnxruntime)")
     parser.add_argument("--data", type=Path, help="the network's data, if it is unpacked already")
     parser.add_argument("--seconds", type=float, default=20.0, help="seconds at each batch size (default 20)")
     args = parser.parse_args()
     network = NETWORKS[args.network]
     with tempfile.TemporaryDirectory() as name:
         data = str(args.data or network.data(Path(name)))
-        bundle = make_bundle(network, data, Path(name))
+        bundle = make_bundle(network, data, Path(name), engine=args.engine)
         names = [entry.name for entry in open_bundle(bundle).manifest.inputs]
         test = make_splits(load_data(data, input_names=names), seed=SEED)["test"]
-        result = measure(bundle, test, seconds=args.seconds)
+        result = measure(bundle, test, engine=args.engine, seconds=args.seconds)
     for batch in (BATCH, 1):
         found = result[f"batch_{batch}"]
         low, value, high = (getattr(found["speedup"].median, part) for part in ("low", "value", "high"))
         print(f"batch {batch}: {found['median_ms']}, {value:.2f}x [{low:.2f}, {high:.2f}]")
     print(f"accuracy {result.get('accuracy')}, float32 {result.get('accuracy_float32')}")
-    write_result("int8_exits", args.network, result)
+    write_result(f"int8_exits-{args.engine}", args.network, {"engine": args.engine, **result})
 
 
 if __name__ == "__main__":
