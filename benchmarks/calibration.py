@@ -37,7 +37,7 @@ def measure(args: argparse.Namespace, folder: Path) -> tuple[int, list[dict[str,
     model.write_bytes(serialize(prepared.model, None))
     np.save(array, images)
     ours = [Quantiser(tool="ours", method=method, python=sys.executable) for method in CALIBRATORS]
-    everyone = [*ours, *quantisers(args.modelopt_python)]
+    everyone = [q for q in (*ours, *quantisers(args.modelopt_python)) if q.name not in args.without]
     runs: dict[str, list[dict[str, Any]]] = {quantiser.name: [] for quantiser in everyone}
     for number in range(args.rounds):
         for index, quantiser in enumerate(everyone):
@@ -72,6 +72,9 @@ def main() -> None:
     parser.add_argument("--images", type=int, default=1024, help="calibration images (default 1024)")
     parser.add_argument("--rounds", type=int, default=3, help="runs of each quantiser, in turns (default 3)")
     parser.add_argument("--modelopt-python", type=Path, help="interpreter that has nvidia-modelopt")
+    parser.add_argument(
+        "--without", action="append", default=[], metavar="NAME", help="leave one out, such as 'ort entropy'"
+    )
     args = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         images, records = measure(args, Path(name))
