@@ -135,7 +135,11 @@ def test_overlong_numbers_hide_nothing(in_tag: int, in_length: int, in_value: in
 
 @pytest.mark.parametrize("name", ["openvino", "reference"])
 def test_backends_refuse_an_overlong_location(name: str):
-    backend = load_backend(name) if name == "reference" or pytest.importorskip("openvino") else None
+    backend = (
+        load_backend(name)
+        if name == "reference" or pytest.importorskip("openvino", reason="openvino is not installed")
+        else None
+    )
     raw = moved(tensor())
     raw.ClearField("external_data")
     raw.ClearField("data_location")
@@ -233,7 +237,7 @@ def test_what_is_no_graph_is_refused(content: bytes):
 
 
 def test_an_openvino_file_is_refused_by_openvino():
-    pytest.importorskip("openvino")
+    pytest.importorskip("openvino", reason="openvino is not installed")
     xml = b'<?xml version="1.0"?><net name="m" version="11"><layers></layers><edges></edges></net>'
     with pytest.raises(EngineError, match=NO_GRAPH):
         load_backend("openvino").load(xml, threads=2)

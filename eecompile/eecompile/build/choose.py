@@ -48,8 +48,7 @@ def choose(trials: Sequence[Trial], targets: Sequence[TargetGraphs], settings: B
     if not accepted:
         raise BuildError(
             f"--engine {settings.engine} --precision {settings.wanted_here}",
-            "; ".join(_why(t) for t in trials if settings.accepts(t.candidate.engine, t.candidate.precision))
-            + f", allowed are {settings.max_quant_drop:.2%}",
+            _refused(trials, settings),
             "Allow more with --max-quant-drop, or keep the layers that suffer in float with --keep-float",
         )
     best = min(accepted, key=lambda trial: trial.expected_ms)
@@ -59,6 +58,14 @@ def choose(trials: Sequence[Trial], targets: Sequence[TargetGraphs], settings: B
         stages.detail(f"{_why(trial)}: not kept")
     stages.detail(f"chosen: {best.candidate.words}, {best.expected_ms:.2f} ms a batch of {best.costs.max_batch}")
     return Chosen(kept=(best, *others), dropped=dropped, targets=tuple(targets))
+
+
+def _refused(trials: Sequence[Trial], settings: BuildSettings) -> str:
+    """Why nothing that the user accepts is left."""
+    reasons = [_why(t) for t in trials if settings.accepts(t.candidate.engine, t.candidate.precision)]
+    if not reasons:
+        return "nothing of it could be run, see the warnings above"
+    return f"{'; '.join(reasons)}, allowed are {settings.max_quant_drop:.2%}"
 
 
 def _may_stay(trial: Trial, settings: BuildSettings) -> bool:

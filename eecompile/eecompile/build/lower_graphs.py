@@ -64,6 +64,10 @@ class Lowering:
     keep_float: frozenset[str]
     too_large: Overflow | None = None
 
+    def stays_float(self, *, half: bool) -> frozenset[str]:
+        """Names of the nodes that stay in float; in float16 graphs also those that would overflow."""
+        return self.keep_float | (self.too_large.keep_float if half and self.too_large is not None else frozenset())
+
 
 def lower_graphs(source: Lowering, *, family: str, precision: str) -> Graphs:
     """Return the graphs for one engine on the CPU.
@@ -85,9 +89,9 @@ def lower_graphs(source: Lowering, *, family: str, precision: str) -> Graphs:
 
 def to_half_models(source: Lowering, precision: str) -> Models:
     """Segments and whole network with half precision types; boundaries, too."""
-    keep, crossing = source.keep_float, source.split.crossing
+    keep, crossing = source.stays_float(half=precision == "float16"), source.split.crossing
     if precision == "float16" and source.too_large is not None:
-        keep, crossing = keep | source.too_large.keep_float, crossing - source.too_large.keep_crossing
+        crossing -= source.too_large.keep_crossing
 
     def convert(model: ir.Model) -> ir.Model:
         result = model.clone()

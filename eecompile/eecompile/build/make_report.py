@@ -49,7 +49,7 @@ def make_report(
         calibration=None
         if ranges is None
         else f"{ranges.method} on {ranges.calibrate_on}: {', '.join(map(str, ranges.samples))} samples",
-        keep_float=tuple(sorted(source.keep_float)),
+        keep_float=tuple(sorted(source.stays_float(half=settings.wanted_here == "float16"))),
         segments=_segments(prepared, tuned),
         whole_macs=prepared.split.whole_macs,
         costs=costs,

@@ -1,4 +1,4 @@
-"""Graphs for TensorRT on a device that is not here: lowered, checked in ONNX Runtime, tuned."""
+"""Graphs for TensorRT on a device that is not here: lowered, checked on this CPU, tuned."""
 
 from dataclasses import dataclass
 
@@ -35,8 +35,6 @@ PRECISIONS = ("float32", "float16", "bfloat16", "int8")
 HALF_SCALES_OPSET = 19
 """From here on QuantizeLinear takes float16 scales."""
 
-CHECKED_WITH = "onnxruntime"
-
 
 @dataclass(frozen=True, kw_only=True)
 class TargetGraphs:
@@ -47,7 +45,7 @@ class TargetGraphs:
         precision: of the graphs.
         opset: of the graphs.
         graphs: serialized.
-        thresholds: tuned on what these graphs say in ONNX Runtime, with the costs of the float32 chain.
+        thresholds: tuned on what these graphs say on this CPU, with the costs of the float32 chain.
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
         answers_kept: the same at the exit where each sample leaves in float32; None without data.
         keep_float: names of nodes that stay in float.
@@ -105,30 +103,26 @@ def _make(
 ) -> TargetGraphs:
     """Graphs of one precision, checked and tuned."""
     target, precision = wanted
-    half = settings.fp16 or settings.wanted == "auto"
-    opset = _opset(source, target, precision, half=half)
+    half = precision == "float16" or (precision == "int8" and (settings.fp16 or settings.wanted == "auto"))
 
-    def lower(given: Lowering) -> Graphs:
-        models = _models(given, precision, half=half)
-        for model in (*models.segments, models.whole):
-            if model.opset_imports[""] > opset:
-                lower_opset(model, opset=opset)
-        return serialize_all(models)
+    def lower(given: Lowering) -> Models:
+        return _at_most(_models(given, precision, half=half), target.onnx_opset)
 
     if precision == settings.wanted == "int8":
-        source = keep_sensitive(prepared, float32, source, lower, settings, stages)
-    with stages.stage(f"lower to {precision} for {target.name}, check in ONNX Runtime"):
-        graphs = lower(source)
+        source = keep_sensitive(prepared, float32, source, lambda given: serialize_all(lower(given)), settings, stages)
+    with stages.stage(f"lower to {precision} for {target.name}, check in {_checker(precision)}"):
+        models = lower(source)
+        graphs = serialize_all(models)
         table = _record(prepared, float32, graphs, precision, settings, stages)
     made = TargetGraphs(
         target=target.name,
         precision=precision,
-        opset=opset,
+        opset=max(model.opset_imports[""] for model in (*models.segments, models.whole)),
         graphs=graphs,
         thresholds=_thresholds(table, float32, settings, stages),
         agreement=None if table is None else exits_agreement(table, _reference(float32))[-1],
         answers_kept=None if table is None else answers_kept(table, _reference(float32), float32.thresholds),
-        keep_float=tuple(sorted(source.keep_float)),
+        keep_float=tuple(sorted(source.stays_float(half=half))),
     )
     if not made.keeps(settings.max_quant_drop):
         alike = min(share for share in (made.agreement, made.answers_kept) if share is not None)
@@ -148,10 +142,8 @@ def _record(
     settings: BuildSettings,
     stages: Stages,
 ) -> ExitTable | None:
-    """Run the graphs in ONNX Runtime on *tune*; without data only on some samples, and None."""
-    if precision == "bfloat16":
-        stages.detail("ONNX Runtime has no bfloat16 on the CPU: OpenVINO checks these graphs")
-    engine = "openvino" if precision == "bfloat16" else CHECKED_WITH
+    """Run the graphs here on *tune*; without data only on some samples, and None."""
+    engine = _checker(precision)
     candidate = Candidate(engine=engine, precision=precision)
     backend, threads = load_backend(engine), threads_or_default(settings.threads)
     loaded = load_candidate(candidate, graphs, backend, prepared, threads=threads)
@@ -177,11 +169,17 @@ def _thresholds(
     return tuned_thresholds(table, _reference(float32), float32.costs, settings, stages)
 
 
-def _opset(source: Lowering, target: Target, precision: str, *, half: bool) -> int:
-    """The opset of the graphs as they are written, or the newest that the device's TensorRT reads."""
-    models = _models(source, precision, half=half)
-    opset = max(model.opset_imports[""] for model in (*models.segments, models.whole))
-    return opset if target.onnx_opset is None else min(opset, target.onnx_opset)
+def _checker(precision: str) -> str:
+    """The engine that runs the graphs here: ONNX Runtime has no bfloat16 on the CPU."""
+    return "openvino" if precision == "bfloat16" else "onnxruntime"
+
+
+def _at_most(models: Models, opset: int | None) -> Models:
+    """Lower graphs, in place, to the newest opset that the device's TensorRT reads; None: no limit."""
+    for model in (*models.segments, models.whole):
+        if opset is not None and model.opset_imports[""] > opset:
+            lower_opset(model, opset=opset)
+    return models
 
 
 def _models(source: Lowering, precision: str, *, half: bool) -> Models:

@@ -5,7 +5,7 @@ from importlib.metadata import PackageNotFoundError, version
 
 from eecompile.build.candidates import PORTABLE
 from eecompile.build.choose import Chosen
-from eecompile.build.lower_graphs import Lowering
+from eecompile.build.lower_graphs import Graphs, Lowering
 from eecompile.build.prepare import Prepared
 from eecompile.build.report import BuildReport
 from eecompile.build.target_graphs import TargetGraphs
@@ -85,9 +85,7 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> Configura
     candidate, graphs = trial.candidate, trial.loaded.graphs
     name = f"{candidate.engine}-{candidate.precision}"
     folder = FLOAT32 if candidate == PORTABLE else f"graphs/{name}"
-    files = tuple(SEGMENT.format(folder=folder, index=index) for index in range(len(graphs.segments)))
-    for file, graph in zip((*files, f"{folder}/whole.onnx"), (*graphs.segments, graphs.whole), strict=True):
-        writer.add(file, graph)
+    files = _add_graphs(writer, folder, graphs)
     writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=trial.tuned.thresholds))
     writer.add_json(f"costs/{name}.json", trial.costs)
     return ConfigurationEntry(
@@ -104,10 +102,8 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> Configura
 def _target(writer: BundleWriter, entry: TargetGraphs, policy: str) -> TargetEntry:
     """Write the graphs for a device that is not here."""
     name = f"{entry.target}-{entry.precision}"
-    folder, graphs = f"targets/{name}", entry.graphs
-    files = tuple(SEGMENT.format(folder=folder, index=index) for index in range(len(graphs.segments)))
-    for file, graph in zip((*files, f"{folder}/whole.onnx"), (*graphs.segments, graphs.whole), strict=True):
-        writer.add(file, graph)
+    folder = f"targets/{name}"
+    files = _add_graphs(writer, folder, entry.graphs)
     writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=entry.thresholds))
     return TargetEntry(
         target=entry.target,
@@ -118,6 +114,14 @@ def _target(writer: BundleWriter, entry: TargetGraphs, policy: str) -> TargetEnt
         policy=f"policy/{name}.json",
         agreement=entry.agreement,
     )
+
+
+def _add_graphs(writer: BundleWriter, folder: str, graphs: Graphs) -> tuple[str, ...]:
+    """Write segments and whole network into a folder; return the paths of the segments."""
+    files = tuple(SEGMENT.format(folder=folder, index=index) for index in range(len(graphs.segments)))
+    for file, graph in zip((*files, f"{folder}/whole.onnx"), (*graphs.segments, graphs.whole), strict=True):
+        writer.add(file, graph)
+    return files
 
 
 def _producer() -> dict[str, str]:

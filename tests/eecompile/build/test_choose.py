@@ -86,6 +86,11 @@ def test_nothing_that_the_user_accepts_keeps_the_bound(trial, stages):
     assert "--keep-float" in e.value.remedy
 
 
+def test_nothing_that_the_user_accepts_could_be_run(trial, stages):
+    with pytest.raises(BuildError, match="nothing of it could be run, see the warnings above"):
+        choose([trial(FLOAT32, 5.0)], (), BuildSettings(int8=True), stages)
+
+
 def test_without_data_only_float32_and_what_the_user_names_are_kept(trial, stages):
     trials = [replace(t, agreement=None, answers_kept=None) for t in (trial(FLOAT32, 5.0), trial(INT8, 1.0))]
     assert names(choose(trials, (), BuildSettings(), stages).kept) == [FLOAT32]

@@ -32,6 +32,7 @@ def test_a_boundary_that_would_overflow_crosses_in_float32(large, finished):
     assert any("'sum_1' reaches" in warning for warning in bundle.stages.warnings)
     (trial,) = [t for t in bundle.report.trials if t.precision == "float16" and t.engine == "onnxruntime"]
     assert trial.agreement[-1] > 0.99
+    assert {"n_stage_1", "n_sum_1"} <= set(bundle.report.keep_float)
 
 
 def test_what_overflows_is_named_once_and_taken_out_of_the_crossing(large, stages):

@@ -42,7 +42,7 @@ def run_reference(model, values):
 
 def run_openvino(models, inputs, hint):
     """The same in OpenVINO; bfloat16 goes in and out as its bytes."""
-    openvino = pytest.importorskip("openvino")
+    openvino = pytest.importorskip("openvino", reason="openvino is not installed")
     core, values = openvino.Core(), dict(inputs)
     options = {"INFERENCE_PRECISION_HINT": hint, "INFERENCE_NUM_THREADS": 2, "NUM_STREAMS": 1}
     for model in models:
