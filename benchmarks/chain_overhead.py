@@ -7,12 +7,14 @@ from typing import Any
 import numpy as np
 
 from benchmarks.whole_with_heads import whole_with_heads
+from eengines.backends import load_backend
 from eengines.tensors import Array
 from eengines.threads import default_threads
 from eerun.bench.statistics import PairedRatio, paired_ratio
 from eerun.bench.turns import block_batches
 from eerun.bundle import Bundle
-from eerun.configuration import Configuration, usable_configurations
+from eerun.choose_configuration import usable_configurations
+from eerun.configuration import Configuration
 from eerun.costs import Piece
 from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, load_chain
 
@@ -64,7 +66,7 @@ def chain_overhead(
 
 def _chain(way: Configuration, samples: Mapping[str, Array], batch: int) -> Callable[[], object]:
     """The chain when everybody is asked at every exit and nobody leaves early."""
-    executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=default_threads()), way.costs())
+    executor = ChainExecutor(load_chain(way.chain(), load_backend(way.engine), threads=default_threads()), way.costs())
     executor.warm_up()
     answers = _answers(batch, executor.classes)
     off = (float("inf"),) * (executor.segments - 1)
@@ -78,7 +80,9 @@ def _whole(way: Configuration, samples: Mapping[str, Array], batch: int) -> Call
     graph = whole_with_heads([segment.graph for segment in chain.segments], heads)
     last = chain.segments[-1].logits
     segment = ChainSegment(graph=graph, logits=last, score=last)
-    loaded = load_chain(Chain(inputs=chain.inputs, segments=(segment,)), way.backend, threads=default_threads())
+    loaded = load_chain(
+        Chain(inputs=chain.inputs, segments=(segment,)), load_backend(way.engine), threads=default_threads()
+    )
     loaded.allocate(batch)
     run = loaded.session(0, Piece(offset=0, bucket=batch)).run
 

@@ -27,7 +27,7 @@ from eerun import load
 from eerun.bench.statistics import paired_ratio
 from eerun.bench.whole_network import WholeNetwork
 from eerun.bundle import open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.data import Samples, load_data, make_splits
 
 ENGINES = ("onnxruntime", "openvino")

@@ -28,10 +28,11 @@ from eecalib.record import record_exits  # noqa: E402
 from eecalib.replay import replay  # noqa: E402
 from eecalib.thresholds import optimism, tune_thresholds  # noqa: E402
 from eecompile.build import BuildSettings, build  # noqa: E402
+from eengines.backends import load_backend  # noqa: E402
 from eengines.threads import default_threads  # noqa: E402
 from eerun.bench.environment import environment  # noqa: E402
 from eerun.bundle import open_bundle  # noqa: E402
-from eerun.configuration import choose_configuration  # noqa: E402
+from eerun.choose_configuration import choose_configuration  # noqa: E402
 from eerun.costs import CostTable  # noqa: E402
 from eerun.data import load_data  # noqa: E402
 from eerun.executor import ChainExecutor, load_chain  # noqa: E402
@@ -51,7 +52,7 @@ def record(network: Network, policy: str, folder: Path) -> tuple[ExitTable, Cost
     bundle = open_bundle(target)
     way = choose_configuration(bundle)
     costs = way.costs()
-    executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=default_threads()), costs)
+    executor = ChainExecutor(load_chain(way.chain(), load_backend(way.engine), threads=default_threads()), costs)
     samples = load_data(data, input_names=[entry.name for entry in bundle.manifest.inputs]).splits["test"]
     return record_exits(executor, samples, lambda _share: None), costs
 

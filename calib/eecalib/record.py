@@ -1,17 +1,34 @@
 """Run a chain with exits off and keep what every exit says."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eecalib.exit_table import ExitTable
+from eengines.tensors import Array
 from eerun.data import Samples
-from eerun.executor import ChainExecutor
 
-__all__ = ["record_exits"]
+__all__ = ["Recorder", "record_exits"]
 
 
-def record_exits(executor: ChainExecutor, samples: Samples, progress: Callable[[float], None]) -> ExitTable:
+class Recorder(Protocol):
+    """A chain that is ready to run: an executor of one batch, or of any number of samples, on the host or a device."""
+
+    @property
+    def segments(self) -> int:
+        """Number of segments."""
+
+    @property
+    def max_batch(self) -> int:
+        """The largest number of samples that run together."""
+
+    def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """Logits `[samples, exits, classes]` and scores `[samples, exits]` with exits off; see `Executor.record`."""
+
+
+def record_exits(executor: Recorder, samples: Samples, progress: Callable[[float], None]) -> ExitTable:
     """Return scores and answers of every exit for every sample.
 
     Args:

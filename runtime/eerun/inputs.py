@@ -1,16 +1,19 @@
 """Check what the caller gives to `infer`, once, at the door."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
 import numpy as np
 
+from eengines.device import DeviceView
 from eengines.errors import InputError
 from eengines.tensors import Array
 from eerun.bundle.manifest import InputEntry
 
-__all__ = ["check_inputs"]
+__all__ = ["check_inputs", "check_views"]
+
+View = Callable[[Any], DeviceView | None]
 
 
 def check_inputs(given: Any, entries: Sequence[InputEntry]) -> dict[str, Array]:
@@ -24,6 +27,32 @@ def check_inputs(given: Any, entries: Sequence[InputEntry]) -> dict[str, Array]:
     Raises:
         InputError: an input is missing, has another dtype or shape, is empty, not finite or out of range.
     """
+    arrays = {entry.name: _check(value, entry) for entry, value in _by_entry(given, entries)}
+    _same_number({name: len(array) for name, array in arrays.items()})
+    return arrays
+
+
+def check_views(given: Any, entries: Sequence[InputEntry], view: View) -> dict[str, Array | DeviceView]:
+    """The same for arrays that may lie on a device; of those nobody looks at the values.
+
+    Args:
+        given: as in `check_inputs`.
+        entries: what the bundle declares.
+        view: takes an array that lies where the chain runs; None: it does not.
+
+    Raises:
+        InputError: as in `check_inputs`.
+    """
+    arrays: dict[str, Array | DeviceView] = {}
+    for entry, value in _by_entry(given, entries):
+        there = None if isinstance(value, np.ndarray) else view(value)
+        arrays[entry.name] = _check(value, entry) if there is None else _check_view(there, entry)
+    _same_number({name: array.shape[0] for name, array in arrays.items()})
+    return arrays
+
+
+def _by_entry(given: Any, entries: Sequence[InputEntry]) -> list[tuple[InputEntry, Any]]:
+    """What was given for each input."""
     if isinstance(given, Mapping):
         named = dict(given)
     elif len(entries) == 1:
@@ -34,18 +63,19 @@ def check_inputs(given: Any, entries: Sequence[InputEntry]) -> dict[str, Array]:
     unknown = sorted(set(named) - {entry.name for entry in entries})
     if unknown:
         raise InputError("input", f"got {unknown}, which the network does not have", "Remove them")
-    arrays = {entry.name: _check(named.get(entry.name), entry) for entry in entries}
-    if len({len(array) for array in arrays.values()}) != 1:
-        counts = {name: len(array) for name, array in arrays.items()}
-        raise InputError("input", f"got different numbers of samples: {counts}", "Give the same number for each")
-    return arrays
+    return [(entry, named.get(entry.name)) for entry in entries]
+
+
+def _same_number(counts: Mapping[str, int]) -> None:
+    if len(set(counts.values())) != 1:
+        raise InputError("input", f"got different numbers of samples: {dict(counts)}", "Give the same number for each")
 
 
 def _check(value: Any, entry: InputEntry) -> Array:
     """Check one input; text is made only for a refusal, because this runs for every call."""
     array = value if isinstance(value, np.ndarray) else _as_array(value, entry)
     if array.dtype != entry.dtype or array.shape[1:] != entry.shape or not array.ndim or not len(array):
-        raise _refusal(array, entry)
+        raise _refusal(array.dtype.name, array.shape, entry)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         raise InputError(
@@ -69,20 +99,25 @@ def _always_within(dtype: str, low: float, high: float) -> bool:
     return kind.kind in "iu" and low <= np.iinfo(kind).min and np.iinfo(kind).max <= high
 
 
+def _check_view(view: DeviceView, entry: InputEntry) -> DeviceView:
+    """Check dtype and shape of an array on the device."""
+    if view.dtype != entry.dtype or view.shape[1:] != entry.shape or not view.shape or not view.shape[0]:
+        raise _refusal(view.dtype, view.shape, entry)
+    return view
+
+
 def _expected(entry: InputEntry) -> str:
     return f"{entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
 
 
-def _refusal(array: Array, entry: InputEntry) -> InputError:
+def _refusal(dtype: str, shape: tuple[int, ...], entry: InputEntry) -> InputError:
     """Why an array does not fit."""
     where, expected = f"input {entry.name!r}", _expected(entry)
-    if array.dtype != entry.dtype:
-        return InputError(
-            where, f"got {array.dtype.name}, expected {expected}", f"Convert it with .astype({entry.dtype!r})"
-        )
-    if array.shape[1:] != entry.shape or array.ndim != len(entry.shape) + 1:
-        remedy = "Add a batch axis: x[None]" if array.shape == entry.shape else "Give samples of that shape"
-        return InputError(where, f"got {array.dtype.name} {list(array.shape)}, expected {expected}", remedy)
+    if dtype != entry.dtype:
+        return InputError(where, f"got {dtype}, expected {expected}", f"Convert it with .astype({entry.dtype!r})")
+    if shape[1:] != entry.shape or len(shape) != len(entry.shape) + 1:
+        remedy = "Add a batch axis: x[None]" if shape == entry.shape else "Give samples of that shape"
+        return InputError(where, f"got {dtype} {list(shape)}, expected {expected}", remedy)
     return InputError(where, "got no samples, expected at least 1", "Give a batch of one or more")
 
 

@@ -11,10 +11,10 @@ import numpy as np
 
 from eengines.tensors import Array
 from eerun.costs import CostTable, Piece
-from eerun.executor import LoadedChain
+from eerun.executor import Cell, LoadedChain, Run
 from eerun.executor.compaction import Moves, move_rows
 
-__all__ = ["MeterSettings", "Subject", "device_name", "measure_costs"]
+__all__ = ["MeterSettings", "Subject", "device_name", "measure_costs", "take_turns", "typical_ms"]
 
 WARM_UP_ROUNDS = 2
 LEAST_ROUNDS = 5
@@ -24,11 +24,6 @@ QUANTILE = 0.25
 NS_PER_MS = 1e6
 SETTLE_S = 0.01
 WHOLE = -1
-
-Cell = tuple[int, int]
-"""Segment and bucket."""
-
-Run = Callable[[], None]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -81,7 +76,7 @@ def measure_costs(
         progress: called with the share of the time that has passed.
     """
     runs = [_runs(subject, inputs, settings.buckets) for subject in subjects]
-    times = _take_turns(runs, settings.seconds * len(subjects), progress)
+    times = take_turns(runs, settings.seconds * len(subjects), progress)
     return tuple(_table(subject, measured, settings) for subject, measured in zip(subjects, times, strict=True))
 
 
@@ -103,7 +98,7 @@ def _runs(subject: Subject, inputs: Mapping[str, Array], buckets: Sequence[int])
 def _table(subject: Subject, times: Mapping[Cell, Sequence[int]], settings: MeterSettings) -> CostTable:
     """The typical times of one subject."""
     chain, buckets = subject.chain, settings.buckets
-    typical = {cell: float(np.quantile(values, QUANTILE)) / NS_PER_MS for cell, values in times.items()}
+    typical = typical_ms(times)
     return CostTable(
         engine=subject.engine,
         precision=subject.precision,
@@ -113,6 +108,11 @@ def _table(subject: Subject, times: Mapping[Cell, Sequence[int]], settings: Mete
         whole_ms=tuple(typical[WHOLE, b] for b in buckets),
         move_ms=tuple(_move_ms(chain, boundary) for boundary in range(len(chain.crossing))),
     )
+
+
+def typical_ms(times: Mapping[Cell, Sequence[int]]) -> dict[Cell, float]:
+    """The lower quartile of nanoseconds, in milliseconds."""
+    return {cell: float(np.quantile(values, QUANTILE)) / NS_PER_MS for cell, values in times.items()}
 
 
 def device_name() -> str:
@@ -125,7 +125,7 @@ def device_name() -> str:
     return platform.processor() or platform.machine()
 
 
-def _take_turns(
+def take_turns(
     subjects: Sequence[Mapping[Cell, Run]], seconds: float, progress: Callable[[float], None]
 ) -> list[dict[Cell, list[int]]]:
     """Run all cells of a subject, then those of the next, round after round; return nanoseconds of each.

@@ -1,7 +1,6 @@
 """`eerun.load` and the model it returns: what services embed."""
 
 import os
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,12 +9,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eengines.device import Device
 from eengines.threads import threads_or_default
 from eerun.bundle import Manifest, open_bundle
-from eerun.configuration import AUTO, choose_configuration
+from eerun.choose_configuration import AUTO, choose_configuration
 from eerun.costs import CostTable
-from eerun.executor import Answers, ChainExecutor, Step, load_chain
-from eerun.inputs import check_inputs
+from eerun.device_settings import DeviceSettings
+from eerun.executor import Answers, Executor, Step
+from eerun.inputs import check_views
 
 __all__ = ["Model", "Result", "load"]
 
@@ -41,7 +42,7 @@ class Result:
 
 
 class Model:
-    """A bundle that is ready to answer. Safe to call from any thread: calls take turns.
+    """A bundle that is ready to answer. Safe to call from any thread: calls take turns, on a GPU several run at once.
 
     Attributes:
         manifest: what the bundle holds.
@@ -57,7 +58,7 @@ class Model:
         manifest: Manifest,
         engine: str,
         precision: str,
-        executor: ChainExecutor,
+        executor: Executor,
         costs: CostTable,
         thresholds: Sequence[float | None],
     ) -> None:
@@ -67,49 +68,47 @@ class Model:
         self.costs = costs
         self.thresholds = tuple(thresholds)
         self._executor = executor
-        self._lock = threading.Lock()
 
     def infer(self, x: Any, *, exits: bool = True) -> Result:
         """Answer a batch of any size; a batch larger than the largest bucket runs in several parts.
 
         Args:
             x: array `[batch, ...]` in the dtype and shape of the bundle's input (numpy, or anything on the host with
-                DLPack), or a mapping from input name to such arrays.
+                DLPack), or a mapping from input name to such arrays. Where the bundle runs on a GPU also arrays on that
+                GPU with `__cuda_array_interface__` or DLPack (pycuda, cupy, torch): they do not pass through the host,
+                and their values are not checked.
             exits: False runs every sample to the final exit.
 
         Raises:
             InputError: wrong dtype, shape or range, empty, or not finite.
             EngineError: the engine failed.
         """
-        arrays = check_inputs(x, self.manifest.inputs)
-        count = len(next(iter(arrays.values())))
-        thresholds = self.thresholds if exits else (None,) * len(self.thresholds)
+        arrays = check_views(x, self.manifest.inputs, self._executor.view)
+        count = next(iter(arrays.values())).shape[0]
         answers = Answers(
             outputs=np.empty((count, self._executor.classes), np.float32),
             exit_index=np.empty(count, np.int32),
             confidence=np.empty(count, np.float32),
         )
-        steps = []
-        for start in range(0, count, self._executor.max_batch):
-            rows = slice(start, start + self._executor.max_batch)
-            part = Answers(
-                outputs=answers.outputs[rows],
-                exit_index=answers.exit_index[rows],
-                confidence=answers.confidence[rows],
-            )
-            with self._lock:
-                steps.append(self._executor.infer({k: v[rows] for k, v in arrays.items()}, thresholds, part))
+        steps = self._executor.infer(arrays, self.thresholds if exits else (None,) * len(self.thresholds), answers)
         return Result(
             outputs=answers.outputs,
             labels=answers.outputs.argmax(axis=1),
             exit_index=answers.exit_index,
             confidence=answers.confidence,
-            steps=tuple(steps),
+            steps=steps,
         )
 
 
 def load(
-    path: str | os.PathLike[str], *, engine: str = AUTO, precision: str = AUTO, threads: int | None = None
+    path: str | os.PathLike[str],
+    *,
+    engine: str = AUTO,
+    precision: str = AUTO,
+    threads: int | None = None,
+    device: int | Device = 0,
+    in_flight: int = 2,
+    device_exits: bool = False,
 ) -> Model:
     """Open a bundle, check its files, and make it ready to answer.
 
@@ -119,6 +118,10 @@ def load(
             that is not the one that the build chose, logger `eerun` says so.
         precision: `float32`, `float16`, `bfloat16`, `int8`, or `auto` for the one of the fastest engine.
         threads: how many threads the engines of this process share; None: as many as they have already, or one a core.
+        device: number of the GPU, where the bundle runs on one; or a device of `eengines.devices`: engines of the host
+            then run in the device executor on a `CpuDevice`.
+        in_flight: on a device, how many batches run at once.
+        device_exits: on a device, let it go from exit to exit without the host (experimental).
 
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
@@ -126,17 +129,15 @@ def load(
         UserError: an unknown engine or precision, one that the bundle does not have, or fewer than one thread.
     """
     bundle = open_bundle(Path(path))
-    way = choose_configuration(bundle, engine=engine, precision=precision)
+    settings = DeviceSettings(device=device, in_flight=in_flight, device_exits=device_exits)
+    way = choose_configuration(bundle, engine=engine, precision=precision, device=settings)
     if threads is not None:
         threads_or_default(threads)
-    costs = way.costs()
-    executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=threads), costs)
-    executor.warm_up()
     return Model(
         manifest=bundle.manifest,
-        engine=way.backend.name,
+        engine=way.engine,
         precision=way.entry.precision,
-        executor=executor,
-        costs=costs,
+        executor=way.open_chain(threads=threads),
+        costs=way.costs(),
         thresholds=way.policy().thresholds,
     )

@@ -15,7 +15,7 @@ from eecompile.cli.stages import ConsoleStages
 from eecompile.relative_error import relative_error
 from eengines.backends import load_backend
 from eerun.bundle import PolicyFile, open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.data import load_data, make_splits
 from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
 
@@ -87,7 +87,7 @@ def said(int8_bundle, held_out):
     for name in ("onnxruntime-float32", *FAMILIES[:2]):
         engine, _, precision = name.partition("-")
         way = choose_configuration(bundle, engine=engine, precision=precision)
-        executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=2), way.costs())
+        executor = ChainExecutor(load_chain(way.chain(), load_backend(way.engine), threads=2), way.costs())
         logits, scores = record(executor, held_out)
         found[name] = Said(logits=logits, scores=scores, thresholds=way.policy().thresholds)
     costs = choose_configuration(bundle, engine="onnxruntime", precision="float32").costs()

@@ -142,6 +142,27 @@ def test_a_fixed_batch_is_refused(name):
         load_backend(name).load(model.SerializeToString(), threads=2)
 
 
+@pytest.mark.parametrize("name", ["onnxruntime", "reference"])
+def test_an_index_out_of_range_is_an_engine_error(name):
+    graph = helper.make_graph(
+        [helper.make_node("Gather", ["table", "index"], ["row"])],
+        "gather",
+        [helper.make_tensor_value_info("index", TensorProto.INT64, ["batch"])],
+        [helper.make_tensor_value_info("row", TensorProto.FLOAT, ["batch", 2])],
+        [numpy_helper.from_array(np.eye(3, 2, dtype=np.float32), "table")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)], ir_version=10)
+    engine = load_backend(name).load(model.SerializeToString(), threads=2)
+    arrays = buffers(engine, 2)
+    session = engine.open({"index": arrays["index"]}, {"row": arrays["row"]})
+    arrays["index"][:] = (2, 0)
+    session.run()
+    assert arrays["row"].tolist() == [[0, 0], [1, 0]]
+    arrays["index"][:] = (0, 7)
+    with pytest.raises(EngineError, match="Check the input values"):
+        session.run()
+
+
 def test_unknown_engine_names_those_that_exist():
     with pytest.raises(UserError, match="known are onnxruntime, openvino, reference"):
         load_backend("tensorflow")

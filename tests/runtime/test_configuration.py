@@ -12,7 +12,7 @@ import eerun
 from eengines.backends import load_backend
 from eengines.errors import EngineError, UserError
 from eerun.bundle import open_bundle
-from eerun.configuration import choose_configuration, usable_configurations
+from eerun.choose_configuration import choose_configuration, usable_configurations
 
 ORDER = ("openvino-bfloat16", "openvino-float32", "onnxruntime-int8", "onnxruntime-float32")
 

@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 import torch
 
+from eengines.device import DeviceView
 from eengines.errors import InputError
 from eerun.bundle import InputEntry
-from eerun.inputs import check_inputs
+from eerun.inputs import check_inputs, check_views
 
 IMAGE = (InputEntry(name="x", dtype="float32", shape=(1, 2), range=(0.0, 1.0)),)
 TEXT = (
@@ -64,3 +65,34 @@ def test_messages_have_three_parts():
     assert caught.value.http_status == 400
     assert caught.value.exit_code == 2
     assert str(caught.value).endswith(".")
+
+
+def test_views_of_a_device_are_checked_by_dtype_and_shape_only():
+    def view(array):
+        return DeviceView(address=256, dtype=array["dtype"], shape=array["shape"], owner=array)
+
+    there = {"dtype": "float32", "shape": (3, 1, 2)}
+    given = check_views({"x": there}, IMAGE, view)["x"]
+    assert isinstance(given, DeviceView)
+    assert given.owner is there
+    for shape, dtype, message in (
+        ((3, 2, 2), "float32", r"got float32 \[3, 2, 2\], expected float32 \[batch, 1, 2\]"),
+        ((0, 1, 2), "float32", "got no samples"),
+        ((), "float32", r"got float32 \[\]"),
+        ((3, 1, 2), "uint8", "got uint8"),
+    ):
+        with pytest.raises(InputError, match=message):
+            check_views({"x": {"dtype": dtype, "shape": shape}}, IMAGE, view)
+
+
+def test_numpy_never_asks_for_a_view():
+    array = np.ones((3, 1, 2), np.float32)
+    assert check_views(array, IMAGE, lambda _: pytest.fail("asked"))["x"] is array
+
+
+def test_views_and_arrays_have_the_same_number():
+    def view(array):
+        return DeviceView(address=256, dtype="int64", shape=(2, 4), owner=array) if array == "there" else None
+
+    with pytest.raises(InputError, match="different numbers of samples"):
+        check_views({"ids": "there", "mask": np.ones((3, 4), np.int64)}, TEXT, view)

@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
+from eengines.backends import load_backend
 from eerun.bundle import open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.executor import load_chain
 from eerun.measure_costs import MeterSettings, Subject, device_name, measure_costs
 
@@ -15,7 +16,7 @@ def subjects(tiny_bundle):
     bundle, found = open_bundle(tiny_bundle.path), []
     for engine in ("onnxruntime", "openvino"):
         way = choose_configuration(bundle, engine=engine)
-        chain, whole = (load_chain(part, way.backend, threads=2) for part in (way.chain(), way.whole()))
+        chain, whole = (load_chain(part, load_backend(way.engine), threads=2) for part in (way.chain(), way.whole()))
         found.append(Subject(engine=engine, precision="float32", chain=chain, whole=whole))
     return found
 

@@ -3,6 +3,6 @@
 from eecompile.build.build import build
 from eecompile.build.report import BuildReport, SegmentReport, SplitReport
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
+from eecompile.stages import Stages
 
 __all__ = ["BuildReport", "BuildSettings", "SegmentReport", "SplitReport", "Stages", "build"]

@@ -15,10 +15,10 @@ from eecompile.build.pictures import add_pictures
 from eecompile.build.prepare import prepare
 from eecompile.build.report import BuildReport
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.target_graphs import target_graphs
 from eecompile.build.trials import run_trials
 from eecompile.build.write import write_bundle
+from eecompile.stages import Stages
 from eengines.backends.onnxruntime import session_options
 from eengines.threads import threads_or_default
 from eerun.bundle import BundleWriter

@@ -10,10 +10,10 @@ from eecalib.int8.check_samples import check_samples
 from eecalib.int8.collect import RangeCollector
 from eecalib.int8.ranges import Ranges
 from eecalib.int8.survivors import Survivors
-from eecompile.build.stages import Stages
 from eecompile.precision.int8 import calibration_values
 from eecompile.session import WatchedModel
 from eecompile.split import Split
+from eecompile.stages import Stages
 from eengines.tensors import Array
 from eerun.data import Samples, digest
 

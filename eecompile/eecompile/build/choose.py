@@ -4,9 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.target_graphs import TargetGraphs
 from eecompile.build.trial import Trial
+from eecompile.stages import Stages
 from eengines.errors import BuildError
 
 __all__ = ["Chosen", "choose"]

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 from eecompile.build.lower_graphs import Lowering
 from eecompile.build.prepare import Prepared
-from eecompile.build.stages import Stages
 from eecompile.precision.overflow import FLOAT16_LARGEST, find_overflow, measure_largest
+from eecompile.stages import Stages
 
 __all__ = ["float16_source"]
 

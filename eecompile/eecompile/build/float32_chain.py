@@ -8,9 +8,9 @@ from eecompile.build.lower_graphs import Lowering, lower_graphs
 from eecompile.build.prepare import Prepared
 from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.trial import Loaded, load_candidate
 from eecompile.build.tune import tune
+from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
 from eerun.costs import CostTable

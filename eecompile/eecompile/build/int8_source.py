@@ -13,7 +13,7 @@ from eecompile.build.lower_graphs import Graphs, Lowering, lower_graphs
 from eecompile.build.prepare import Prepared
 from eecompile.build.sensitivity import keep_sensitive
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
+from eecompile.stages import Stages
 
 __all__ = ["int8_source"]
 

@@ -5,11 +5,11 @@ from collections.abc import Sequence
 from eecalib.int8.ranges import Ranges
 from eecompile.build.candidates import PORTABLE
 from eecompile.build.report import BuildReport, TrialReport
-from eecompile.build.stages import Stages
 from eecompile.draw.accuracy import accuracy_picture, agreement_picture
 from eecompile.draw.picture import missing_reason
 from eecompile.draw.ranges import RangeBar, ranges_picture
 from eecompile.split import Split
+from eecompile.stages import Stages
 from eecompile.value_order import value_order
 from eerun.bundle import BundleWriter
 

@@ -8,11 +8,11 @@ from pathlib import Path
 import onnx_ir as ir
 
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.ingest import Ingested, IngestSettings, check_against_torch, ingest
 from eecompile.network_values import network_values
 from eecompile.passes import peel_softmax, prepend_input_conversion
 from eecompile.split import Split, split_model
+from eecompile.stages import Stages
 from eengines.errors import DataError, UserError
 from eengines.tensors import Array
 from eerun.bundle import InputEntry

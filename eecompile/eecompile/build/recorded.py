@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
 from eecompile.build.prepare import Prepared
-from eecompile.build.stages import Stages
+from eecompile.stages import Stages
 from eerun.executor import ChainExecutor
 
 __all__ = ["Recorded", "record_splits"]

@@ -3,16 +3,16 @@
 from collections.abc import Callable
 from dataclasses import replace
 
+from eecalib.agreement import answers_kept, exits_agreement, keeps_bound
 from eecalib.record import record_exits
-from eecompile.build.agreement import answers_kept, exits_agreement, keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Graphs, Lowering
 from eecompile.build.prepare import Prepared
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.suspects import Suspect, measure_suspects
 from eecompile.build.trial import load_candidate
+from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
 from eerun.executor import ChainExecutor

@@ -10,9 +10,9 @@ from eecalib.int8.ranges import TensorRange
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.keep_float import head_nodes
 from eecompile.build.lower_graphs import Lowering, serialize
-from eecompile.build.stages import Stages
 from eecompile.precision.int8 import quantise, share_ranges
 from eecompile.session import WatchedModel
+from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.tensors import Array
 from eerun.executor import ChainExecutor, LoadedChain

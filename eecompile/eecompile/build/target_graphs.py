@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass
 
+from eecalib.agreement import answers_kept, exits_agreement, keeps_bound
 from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
-from eecompile.build.agreement import answers_kept, exits_agreement, keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import (
@@ -18,11 +18,11 @@ from eecompile.build.lower_graphs import (
 from eecompile.build.prepare import Prepared
 from eecompile.build.sensitivity import keep_sensitive
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.trial import load_candidate
 from eecompile.build.tune import tuned_thresholds
 from eecompile.passes.lower_opset import lower_opset
 from eecompile.passes.raise_opset import raise_opset
+from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.errors import BuildError, DataError
 from eengines.targets import Target, target_by_name

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from eecompile.build.agreement import keeps_bound
+from eecalib.agreement import keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.lower_graphs import Graphs
 from eecompile.build.prepare import Prepared

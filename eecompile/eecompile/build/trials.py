@@ -2,16 +2,16 @@
 
 from collections.abc import Mapping
 
-from eecompile.build.agreement import answers_kept, exits_agreement
+from eecalib.agreement import answers_kept, exits_agreement
 from eecompile.build.candidates import PORTABLE, Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Lowering, lower_graphs
 from eecompile.build.prepare import Prepared
 from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
 from eecompile.build.trial import Loaded, Trial, load_candidate
 from eecompile.build.tune import Tuned, tune
+from eecompile.stages import Stages
 from eengines.engine import Backend
 from eengines.errors import BuildError, DataError, EEError, EngineError
 from eengines.threads import threads_or_default

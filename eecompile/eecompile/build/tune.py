@@ -7,17 +7,15 @@ from math import isnan
 from eecalib.exit_table import ExitTable
 from eecalib.expected_cost import expected_batch_ms
 from eecalib.replay import replay
-from eecalib.thresholds import optimism, tune_thresholds
+from eecalib.tune_against import tune_against
 from eecompile.build.recorded import Recorded
 from eecompile.build.report import SplitReport
 from eecompile.build.settings import BuildSettings
-from eecompile.build.stages import Stages
+from eecompile.stages import Stages
 from eengines.errors import UserError
 from eerun.costs import CostTable
 
 __all__ = ["Tuned", "thresholds_by_hand", "tune", "tuned_thresholds"]
-
-FOLDS = 5
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -59,8 +57,15 @@ def tuned_thresholds(
     by_hand = thresholds_by_hand(settings, costs.segments)
     if by_hand is not None:
         return by_hand
-    asked = _as_asked(table, reference, settings)
-    return _search(asked, _allowed_drop(asked, reference, settings), costs, settings, stages)
+    return tune_against(
+        table,
+        reference,
+        costs,
+        max_drop=settings.max_drop,
+        agreement=settings.agreement,
+        seed=settings.seed,
+        detail=stages.detail,
+    )
 
 
 def split_report(
@@ -94,42 +99,3 @@ def thresholds_by_hand(settings: BuildSettings, exits: int) -> tuple[float | Non
             "Give as many, with `never` where nobody shall leave",
         )
     return tuple(None if isnan(value) else value for value in settings.thresholds)
-
-
-def _as_asked(table: ExitTable, reference: ExitTable, settings: BuildSettings) -> ExitTable:
-    """With --agreement, or without labels, the right answer is that of the final exit in float32."""
-    if settings.agreement or table.labels is None:
-        return replace(table, labels=reference.answers[:, -1])
-    return table
-
-
-def _allowed_drop(table: ExitTable, reference: ExitTable, settings: BuildSettings) -> float:
-    """The drop against this configuration's own final exit that is the allowed drop against float32's.
-
-    (1 − d)·A_reference = (1 − d')·A_own, so d' = 1 − (1 − d)·A_reference / A_own.
-    """
-    own = float((table.answers[:, -1] == table.labels).mean())
-    expected = float((reference.answers[:, -1] == table.labels).mean())
-    if own in (0, expected):
-        return settings.max_drop
-    return max(-1.0, round(1 - (1 - settings.max_drop) * expected / own, 9))
-
-
-def _search(
-    table: ExitTable, max_drop: float, costs: CostTable, settings: BuildSettings, stages: Stages
-) -> tuple[float | None, ...]:
-    """Search on the whole tune split, for a drop that leaves room for what the search overfits."""
-    batch, extra = costs.max_batch, 0.0
-    if table.samples >= FOLDS:
-        extra = max(
-            0.0,
-            optimism(table, costs, batch=batch, max_drop=max_drop, agreement=False, folds=FOLDS, seed=settings.seed),
-        )
-    found = tune_thresholds(table, costs, batch=batch, max_drop=max_drop - extra, agreement=False)
-    stages.detail(
-        f"{costs.engine} {costs.precision}: looked at {found.candidates} threshold vectors; searched for a drop of "
-        f"{max_drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); "
-        f"expected {found.expected_ms:.2f} ms a batch of {batch}, {found.expected_ms_without_exits:.2f} ms without "
-        "exits"
-    )
-    return found.thresholds

@@ -104,7 +104,8 @@ def build_command(
     target: Annotated[
         str,
         typer.Option(
-            help="Device to lower graphs for besides this machine's CPU: cpu, p100, v100, t4, a100, l4, h100 …",
+            help="Device to lower graphs for besides this machine's CPU: local, p100, v100, t4, a100, l4, h100 …; for a "
+            "card that is here engines are built as well.",
             rich_help_panel=PRECISION,
         ),
     ] = "cpu",
@@ -145,8 +146,12 @@ def build_command(
     import msgspec
 
     from eecompile.build import BuildSettings, build
+    from eecompile.cli.engines_summary import engines_summary
     from eecompile.cli.stages import ConsoleStages
     from eecompile.cli.summary import summary_text
+    from eecompile.device_engines.after_build import engines_after_build
+    from eecompile.device_engines.card import local_target
+    from eecompile.device_engines.settings import LOCAL
     from eerun.cli.output_file import check_writable, replace_file
 
     settings = BuildSettings(
@@ -170,7 +175,7 @@ def build_command(
         precision=precision,
         int8=int8,
         fp16=fp16,
-        target=target,
+        target=local_target(0) if target == LOCAL else target,
         max_quant_drop=parse_fraction("--max-quant-drop", max_quant_drop),
         calibrator=calibrator,
         calibrate_on=calibrate_on,
@@ -184,7 +189,12 @@ def build_command(
         check_writable(json_file, flag="--json")
     with ConsoleStages(verbose=verbose) as stages:
         report = build(model, settings, stages)
+        engines = engines_after_build(settings.output or model.with_suffix(".ee"), settings, stages)
     if json_file is not None:
         with replace_file(json_file, flag="--json") as file:
             file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     typer.echo(summary_text(report))
+    if engines is not None:
+        typer.echo(engines_summary(engines))
+    elif settings.target != "cpu":
+        typer.echo(f"Engines for {settings.target}: run `eecompile engines {report.bundle}` where the card is")

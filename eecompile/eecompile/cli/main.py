@@ -1,4 +1,4 @@
-"""`eecompile build | inspect | verify`."""
+"""`eecompile build | engines | inspect | verify`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from eecompile.cli.build import build_command
+from eecompile.cli.engines import engines_command
 from eecompile.cli.inspect import inspect_command
 from eecompile.cli.verify import verify_command
 from eerun.cli.errors import run_cli
@@ -20,6 +21,7 @@ app = typer.Typer(
     rich_markup_mode="rich",
 )
 app.command("build")(build_command)
+app.command("engines")(engines_command)
 app.command("inspect")(inspect_command)
 app.command("verify")(verify_command)
 

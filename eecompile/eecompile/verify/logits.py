@@ -8,8 +8,6 @@ import numpy as np
 from eengines.tensors import Array
 from eengines.threads import default_threads
 from eerun.configuration import Configuration
-from eerun.costs import CostTable
-from eerun.executor import Chain, ChainExecutor, load_chain
 
 __all__ = ["Logits", "run"]
 
@@ -34,17 +32,9 @@ def run(way: Configuration, inputs: Mapping[str, Array]) -> Logits:
         EngineError: the engine refuses a graph.
         BundleError: the graphs do not fit together.
     """
-    costs = way.costs()
-    chain, whole = _record(way.chain(), way, costs, inputs), _record(way.whole(), way, costs.of_whole(), inputs)
-    return Logits(chain=chain, whole=whole[:, 0])
-
-
-def _record(chain: Chain, way: Configuration, costs: CostTable, inputs: Mapping[str, Array]) -> Array:
-    """Logits `[samples, exits, classes]`."""
-    executor = ChainExecutor(load_chain(chain, way.backend, threads=default_threads()), costs)
-    count, size = len(next(iter(inputs.values()))), executor.max_batch
+    executor, count = way.open_chain(threads=default_threads()), len(next(iter(inputs.values())))
     parts = [
-        executor.record({name: array[start : start + size] for name, array in inputs.items()})[0]
-        for start in range(0, count, size)
+        executor.record({name: array[start : start + executor.max_batch] for name, array in inputs.items()})[0]
+        for start in range(0, count, executor.max_batch)
     ]
-    return np.concatenate(parts)
+    return Logits(chain=np.concatenate(parts), whole=way.open_whole(threads=default_threads()).infer(inputs))

@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 from eecompile.build.candidates import PORTABLE
-from eengines.backends import load_backend
 from eerun.bundle import Bundle, ConfigurationEntry, TargetEntry
-from eerun.configuration import AUTO, Configuration, choose_configuration, usable_configurations
+from eerun.choose_configuration import AUTO, choose_configuration, usable_configurations
+from eerun.configuration import Configuration, HostConfiguration
 
 __all__ = ["Found", "Way", "find_ways", "reference_way"]
 
@@ -83,5 +83,5 @@ def _target(bundle: Bundle, target: TargetEntry) -> Way:
     )
     return Way(
         name=f"{target.target} {target.precision}",
-        configuration=Configuration(bundle=bundle, entry=entry, backend=load_backend(TARGETS_RUN_IN)),
+        configuration=HostConfiguration(bundle=bundle, entry=entry, backend=TARGETS_RUN_IN),
     )

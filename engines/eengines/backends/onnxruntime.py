@@ -20,7 +20,7 @@ from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 from eengines.threads import default_threads
 
-__all__ = ["OnnxRuntimeBackend", "failures", "session_options"]
+__all__ = ["DTYPES", "OnnxRuntimeBackend", "failures", "session_options", "tensor_spec"]
 
 PROVIDERS = ["CPUExecutionProvider"]
 EXTERNAL_WEIGHTS = "session.model_external_initializers_file_folder_path"
@@ -71,8 +71,8 @@ class OnnxRuntimeEngine:
 
     def __init__(self, session: Any) -> None:
         self._session = session
-        self._inputs = tuple(_spec(value) for value in session.get_inputs())
-        self._outputs = tuple(_spec(value) for value in session.get_outputs())
+        self._inputs = tuple(tensor_spec(value) for value in session.get_inputs())
+        self._outputs = tuple(tensor_spec(value) for value in session.get_outputs())
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -169,17 +169,28 @@ def _share_threads(threads: int) -> None:
 
 
 def failures() -> tuple[type[Exception], ...]:
-    """Every exception class of ONNX Runtime: they have no common base but `Exception`."""
+    """Every exception class of ONNX Runtime: they have no common base but `Exception`.
+
+    Running with bound arrays raises a plain `RuntimeError`.
+    """
     from onnxruntime.capi import onnxruntime_pybind11_state as state
 
     names = ("Fail", "InvalidArgument", "InvalidGraph", "InvalidProtobuf", "NoSuchFile", "NotImplemented", "NoModel")
     classes = [getattr(state, name) for name in (*names, "RuntimeException", "EPFail") if hasattr(state, name)]
-    return tuple(classes)
+    return (*classes, RuntimeError)
 
 
-def _spec(value: Any) -> TensorSpec:
-    """The row of an ONNX Runtime input or output: everything behind the symbolic batch axis must be fixed."""
-    dtype = DTYPES.get(value.type)
+def tensor_spec(value: Any, dtypes: Mapping[str, str] = DTYPES) -> TensorSpec:
+    """The row of an ONNX Runtime input or output: everything behind the symbolic batch axis must be fixed.
+
+    Args:
+        value: an `onnxruntime.NodeArg`.
+        dtypes: ONNX Runtime's name of each type that can be bound → ours.
+
+    Raises:
+        EngineError: it has another type or shape.
+    """
+    dtype = dtypes.get(value.type)
     shape = list(value.shape)
     if dtype is None or not shape or isinstance(shape[0], int) or not all(isinstance(d, int) for d in shape[1:]):
         raise EngineError(

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eengines.tensors import Array
 from eerun.configuration import Configuration
-from eerun.executor import ChainExecutor, Step, load_chain
+from eerun.executor import Executor, Step
 from eerun.model import Model
 
 __all__ = ["Answer", "ChainContestants", "Contestant"]
@@ -46,7 +46,7 @@ class ChainContestants:
     Attributes:
         way: its engine and precision.
         model: the bundle, ready to answer.
-        chain: its segments; they share buffers with `model`.
+        executor: runs its segments.
         policy: name of the exit policy.
 
     Raises:
@@ -58,14 +58,13 @@ class ChainContestants:
         costs, policy = way.costs(), way.policy()
         self.way = way
         self.policy = policy.policy
-        self.chain = load_chain(way.chain(), way.backend, threads=threads)
-        executor = ChainExecutor(self.chain, costs)
-        executor.warm_up()
+        executor: Executor = way.open_chain(threads=threads)
+        self.executor = executor
 
         def model(thresholds: Sequence[float | None]) -> Model:
             return Model(
                 manifest=way.bundle.manifest,
-                engine=way.backend.name,
+                engine=way.engine,
                 precision=way.entry.precision,
                 executor=executor,
                 costs=costs,

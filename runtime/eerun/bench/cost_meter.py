@@ -1,13 +1,13 @@
 """Measure `T_k(b)` again, between the batches of a bench run, so that it can be compared with them."""
 
 import random
-from collections.abc import Callable
 from dataclasses import replace
 from statistics import median
 from time import perf_counter_ns
 
-from eerun.costs import CostTable, Piece
-from eerun.executor import LoadedChain
+from eerun.bench.whole_network import WholeNetwork
+from eerun.costs import CostTable
+from eerun.executor import Cell, Executor, Run
 
 __all__ = ["CostMeter"]
 
@@ -25,20 +25,17 @@ class CostMeter:
         spent_ns: nanoseconds in runs so far.
     """
 
-    def __init__(self, chain: LoadedChain, whole: LoadedChain, costs: CostTable, *, batch: int) -> None:
+    def __init__(self, chain: Executor, whole: WholeNetwork, costs: CostTable, *, batch: int) -> None:
         """Prepare the buckets that a batch of `batch` samples can need: all up to the first that holds it."""
         fitting = [index for index, bucket in enumerate(costs.buckets) if bucket >= min(batch, costs.max_batch)]
         self._costs, self._used = costs, fitting[0] + 1
-        self._segments = len(chain.engines)
-        pairs: list[tuple[tuple[int, int], Callable[[], None]]] = []
-        for bucket in costs.buckets[: self._used]:
-            piece = Piece(offset=0, bucket=bucket)
-            pairs += [((k, bucket), chain.session(k, piece).run) for k in range(self._segments)]
-            pairs.append(((self._segments, bucket), whole.session(0, piece).run))
+        self._segments, buckets = chain.segments, costs.buckets[: self._used]
+        pairs: list[tuple[Cell, Run]] = [*chain.runs(buckets).items()]
+        pairs += [((self._segments, bucket), whole.run(bucket)) for bucket in buckets]
         random.Random(ORDER_SEED).shuffle(pairs)  # noqa: S311 - small runs shall not all follow a large one
         self._keys = [key for key, _ in pairs]
         self._runs = [run for _, run in pairs]
-        self._times: dict[tuple[int, int], list[int]] = {key: [] for key in self._keys}
+        self._times: dict[Cell, list[int]] = {key: [] for key in self._keys}
         self._done = 0
         self.spent_ns = 0
 

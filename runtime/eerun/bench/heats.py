@@ -13,7 +13,9 @@ from eerun.bench.batches import batches_of
 from eerun.bench.settings import BenchSettings
 from eerun.bench.turns import Settle, block_batches, turns_of_block
 from eerun.bench.whole_network import WholeNetwork
-from eerun.configuration import Configuration, usable_configurations
+from eerun.choose_configuration import usable_configurations
+from eerun.configuration import Configuration
+from eerun.device_settings import DeviceSettings
 
 __all__ = ["Field", "run_heats"]
 
@@ -50,7 +52,14 @@ class Field:
     usable: tuple[Configuration, ...]
 
 
-def run_heats(own: Configuration, inputs: Mapping[str, Array], settings: BenchSettings, *, threads: int) -> Field:
+def run_heats(
+    own: Configuration,
+    inputs: Mapping[str, Array],
+    settings: BenchSettings,
+    *,
+    threads: int,
+    device: DeviceSettings | None = None,
+) -> Field:
     """Load the whole network in every configuration that runs here, let them take turns, and keep the fastest.
 
     All of them agree with float32 to the bound of the build: it lists no others.
@@ -60,12 +69,13 @@ def run_heats(own: Configuration, inputs: Mapping[str, Array], settings: BenchSe
         inputs: samples `[samples, ...]` by input name.
         settings: batch, duration and seed.
         threads: threads of every engine.
+        device: which GPU, and how.
 
     Raises:
         BundleError: a file is damaged.
         EngineError: the chain's own backend fails. Where another one does, that configuration is left out.
     """
-    found = usable_configurations(own.bundle)
+    found = usable_configurations(own.bundle, device)
     ways = {own.name: own, **{way.name: way for way in found.configurations if way.name != own.name}}
     candidates, failed = _load(ways, own.name, settings.batch_size, threads=threads)
     heat_ms = _heat(candidates, inputs, settings)
@@ -102,7 +112,7 @@ def _heat(
     candidates: Mapping[str, WholeNetwork], inputs: Mapping[str, Array], settings: BenchSettings
 ) -> dict[str, float]:
     """Lower quartile of the milliseconds of a batch, in turns as in the run."""
-    engines = {name: candidate.way.backend.name for name, candidate in candidates.items()}
+    engines = {name: candidate.way.engine for name, candidate in candidates.items()}
     times: dict[str, list[float]] = {name: [] for name in candidates}
     budget_ns = min(HEAT_S, HEAT_SHARE * settings.duration_s) * 1e9 * len(candidates)
     batch, settle = settings.batch_size, Settle()

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from eengines.device import Device
 from eengines.threads import threads_or_default
 from eerun.bench.contestants import ChainContestants, Contestant
 from eerun.bench.cost_meter import CostMeter
@@ -25,7 +26,7 @@ from eerun.bench.summarise_baselines import against_fastest, fastest_of, summari
 from eerun.bench.summarise_quality import float32_answers, summarise_quality
 from eerun.bench.summarise_rival import summarise_rival
 from eerun.bundle import Bundle, find_bundle, open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.costs import CostTable
 
 __all__ = ["run_bench"]
@@ -34,12 +35,13 @@ FORMAT = "eerun.bench/2.0"
 NS_PER_MS = 1e6
 
 
-def run_bench(settings: BenchSettings, progress: Callable[[float], None]) -> BenchResult:
+def run_bench(settings: BenchSettings, progress: Callable[[float], None], device: Device | None = None) -> BenchResult:
     """Measure a bundle against its rivals.
 
     Args:
         settings: what the user chose.
         progress: called between batches with the share of the run that is over; it should return quickly.
+        device: an open device in place of the number in the settings.
 
     Raises:
         UserError: settings or data cannot be used.
@@ -48,12 +50,14 @@ def run_bench(settings: BenchSettings, progress: Callable[[float], None]) -> Ben
     """
     bundle = open_bundle(settings.bundle or find_bundle(Path.cwd()))
     split = load_test_split(bundle, settings.data)
-    way = choose_configuration(bundle, engine=settings.engine, precision=settings.precision)
+    way = choose_configuration(
+        bundle, engine=settings.engine, precision=settings.precision, device=settings.on_device(device)
+    )
     threads, inputs = threads_or_default(settings.threads), split.samples.inputs
     chain = ChainContestants(way, threads=threads)
     rival = _rival(bundle, chain, settings, threads)
-    field = run_heats(way, inputs, settings, threads=threads)
-    meter = CostMeter(chain.chain, field.raced[field.own].loaded, chain.model.costs, batch=settings.batch_size)
+    field = run_heats(way, inputs, settings, threads=threads, device=settings.on_device(device))
+    meter = CostMeter(chain.executor, field.raced[field.own], chain.model.costs, batch=settings.batch_size)
     measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress)
     subject = subject_of(chain, split, settings, threads=threads)
     return _result(settings, subject, chain, split, field, measured, meter.table())
@@ -61,11 +65,11 @@ def run_bench(settings: BenchSettings, progress: Callable[[float], None]) -> Ben
 
 def _contestants(chain: ChainContestants, field: Field) -> dict[str, Contestant]:
     """All that take turns, by name."""
-    engine = chain.way.backend.name
+    engine = chain.way.engine
     return {
         CHAIN: Contestant(engine, chain.with_exits),
         EXITS_OFF: Contestant(engine, chain.without_exits),
-        **{name: Contestant(whole.way.backend.name, whole.answer) for name, whole in field.raced.items()},
+        **{name: Contestant(whole.way.engine, whole.answer) for name, whole in field.raced.items()},
     }
 
 

@@ -4,8 +4,10 @@ from dataclasses import dataclass, replace
 from enum import StrEnum
 from pathlib import Path
 
+from eengines.device import Device
 from eengines.errors import UserError
 from eerun.bench.file_names import without_folder
+from eerun.device_settings import DeviceSettings
 
 __all__ = ["OFFLINE_BATCH", "BenchSettings", "Scenario"]
 
@@ -37,6 +39,9 @@ class BenchSettings:
         engine: name of the chain's backend, or `auto`.
         precision: of the chain: `float32`, `float16`, `bfloat16`, `int8` or `auto`.
         threads: threads of every engine; None: as many as cores.
+        device: number of the GPU, where the bundle runs on one.
+        in_flight: batches that run at once on a GPU.
+        device_exits: let the GPU go from exit to exit without the host.
         against: a further rival from `RIVALS`, or None.
         model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
         factory: `package.module:function` that makes the network of a checkpoint, for the rival.
@@ -52,6 +57,9 @@ class BenchSettings:
     engine: str = "auto"
     precision: str = "auto"
     threads: int | None = None
+    device: int = 0
+    in_flight: int = 2
+    device_exits: bool = False
     against: str | None = None
     model: Path | None = None
     factory: str | None = None
@@ -67,11 +75,18 @@ class BenchSettings:
         for flag, value in (("--duration", self.duration_s), ("--warm-up", self.warm_up_ms)):
             if not 0 <= value < float("inf"):
                 raise UserError(flag, f"got {value}, expected 0 or more", "Give a time that is not negative")
+        self.on_device()
         if self.seed < 0:
             raise UserError("--seed", f"got {self.seed}, expected 0 or more", "Give a number that is not negative")
         if self.against is None and (self.model is not None or self.factory is not None):
             flag = "--model" if self.model is not None else "--factory"
             raise UserError(flag, "got it without --against, which alone uses it", "Add --against torch")
+
+    def on_device(self, device: Device | None = None) -> DeviceSettings:
+        """Settings of the device executor; `device` is one that is open, in place of the number."""
+        return DeviceSettings(
+            device=self.device if device is None else device, in_flight=self.in_flight, device_exits=self.device_exits
+        )
 
     def without_folders(self) -> "BenchSettings":
         """Return the settings for a record: names instead of paths."""

@@ -50,7 +50,7 @@ def subject_of(chain: ChainContestants, split: SplitToBench, settings: BenchSett
     return Subject(
         bundle=without_folder(way.bundle.path),
         model=manifest.source,
-        engine=way.backend.name,
+        engine=way.engine,
         precision=way.entry.precision,
         threads=threads,
         batch=settings.batch_size,

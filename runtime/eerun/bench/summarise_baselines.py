@@ -40,7 +40,7 @@ def summarise_baselines(
     for name, network in field.raced.items():
         times, answers = measured.times_ns[name], measured.labels[name]
         summaries[name] = BaselineSummary(
-            engine=network.way.backend.name,
+            engine=network.way.engine,
             precision=network.way.entry.precision,
             speed=summarise_contestant(times, batch),
             speedup=paired_ratio(times.astype(np.float64), chain, batch=batch, seed=seed),

@@ -36,13 +36,13 @@ def float32_answers(
     """
     for name, whole in field.raced.items():
         if whole.way.entry.precision == FLOAT32:
-            return whole.way.backend.name, measured.labels[name]
+            return whole.way.engine, measured.labels[name]
     ways = [way for way in field.usable if way.entry.precision == FLOAT32]
     if not ways:
         return None
     fastest = min(ways, key=lambda way: field.heat_ms[way.name])
     whole = WholeNetwork(fastest, threads=threads)
-    return fastest.backend.name, whole.infer(inputs).argmax(axis=1)
+    return fastest.engine, whole.infer(inputs).argmax(axis=1)
 
 
 def summarise_quality(

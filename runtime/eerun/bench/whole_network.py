@@ -8,8 +8,7 @@ from numpy.typing import NDArray
 from eengines.tensors import Array
 from eerun.bench.contestants import Answer
 from eerun.configuration import Configuration
-from eerun.costs import cheapest_covers
-from eerun.executor import load_chain
+from eerun.executor import Run
 from eerun.inputs import check_inputs
 
 __all__ = ["WholeNetwork"]
@@ -20,7 +19,6 @@ class WholeNetwork:
 
     Attributes:
         way: its engine and precision.
-        loaded: its graph, as a chain of one segment.
 
     Raises:
         BundleError: its file is damaged.
@@ -28,35 +26,21 @@ class WholeNetwork:
     """
 
     def __init__(self, way: Configuration, *, threads: int) -> None:
-        manifest, costs = way.bundle.manifest, way.costs()
         self.way = way
-        self.loaded = load_chain(way.whole(), way.backend, threads=threads)
-        self.max_batch = costs.max_batch
-        self._entries = manifest.inputs
-        self._covers = cheapest_covers(costs.buckets, costs.whole_ms)
-        self.loaded.allocate(max(cover.rows for cover in self._covers))
-        self._output = self.loaded.buffer(manifest.whole_output)
-        self._inputs = {spec.name: self.loaded.buffer(spec.name) for spec in self.loaded.chain.inputs}
+        self._entries = way.bundle.manifest.inputs
+        self._executor = way.open_whole(threads=threads)
 
     def warm_up(self, batch: int) -> None:
-        """Open every session that a batch of `batch` samples needs, and run it once."""
-        parts = {min(batch, self.max_batch), batch % self.max_batch}
-        for piece in {piece for rows in parts for piece in self._covers[rows].pieces}:
-            self.loaded.session(0, piece).run()
+        """Run once whatever a batch of `batch` samples needs."""
+        self._executor.warm_up(batch)
+
+    def run(self, bucket: int) -> Run:
+        """One bucket by itself, on whatever its buffers hold."""
+        return self._executor.run(bucket)
 
     def infer(self, x: Mapping[str, Array]) -> NDArray[np.float32]:
         """Return logits `[samples, classes] float32`, which the caller owns."""
-        arrays = check_inputs(x, self._entries)
-        count = len(next(iter(arrays.values())))
-        outputs = np.empty((count, self._output.shape[1]), np.float32)
-        for start in range(0, count, self.max_batch):
-            rows = min(self.max_batch, count - start)
-            for name, buffer in self._inputs.items():
-                buffer[:rows] = arrays[name][start : start + rows]
-            for piece in self._covers[rows].pieces:
-                self.loaded.session(0, piece).run()
-            outputs[start : start + rows] = self._output[:rows]
-        return outputs
+        return self._executor.infer(check_inputs(x, self._entries))
 
     def answer(self, x: Mapping[str, Array]) -> Answer:
         """Answer one batch."""

@@ -1,13 +1,16 @@
 """What `manifest.json` and the policy files hold."""
 
+import re
 from dataclasses import dataclass, field
 
 from eengines.tensors import TensorSpec
 
 __all__ = [
+    "ENGINES_FOLDER",
     "MANIFEST_NAME",
     "SCHEMA",
     "ConfigurationEntry",
+    "DeviceEntry",
     "FileEntry",
     "InputEntry",
     "Manifest",
@@ -15,10 +18,13 @@ __all__ = [
     "SegmentEntry",
     "SplitEntry",
     "TargetEntry",
+    "configuration_name",
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = "eecompile.bundle/2.0"
+SCHEMA = "eecompile.bundle/2.1"
+ENGINES_FOLDER = "engines"
+"""Where plans of GPUs are kept: not listed, not needed, not of this format."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -91,6 +97,23 @@ class PolicyFile:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DeviceEntry:
+    """The card that a configuration was measured on, and how its engines are built.
+
+    Attributes:
+        name: as its maker calls it, such as `NVIDIA T4`.
+        compute_capability: CUDA's, as `7.5`.
+        workspace_bytes: most scratch memory of a layer; None: the library's choice.
+        optimisation_level: how long the builder searches, 0 to 5; None: the library's choice.
+    """
+
+    name: str
+    compute_capability: str
+    workspace_bytes: int | None
+    optimisation_level: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
 class ConfigurationEntry:
     """One way to run the bundle: an engine and graphs of one precision, measured and tuned.
 
@@ -102,6 +125,7 @@ class ConfigurationEntry:
         policy: path of the policy file, with thresholds tuned on these graphs.
         costs: path of the cost table.
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
+        device: the card; None: this configuration runs on the CPU.
     """
 
     engine: str
@@ -111,11 +135,18 @@ class ConfigurationEntry:
     policy: str
     costs: str
     agreement: float | None
+    device: DeviceEntry | None = None
 
     @property
     def name(self) -> str:
-        """`ENGINE-PRECISION`, unique in a bundle."""
-        return f"{self.engine}-{self.precision}"
+        """`ENGINE-PRECISION`, of a GPU followed by the card, as `tensorrt-int8-nvidia-t4`; unique in a bundle."""
+        return configuration_name(self.engine, self.precision, None if self.device is None else self.device.name)
+
+
+def configuration_name(engine: str, precision: str, device: str | None) -> str:
+    """Return the name of a configuration; `device` is the card's name, None for the CPU."""
+    card = "" if device is None else "-" + "-".join(re.findall(r"[a-z0-9.]+", device.lower()))
+    return f"{engine}-{precision}{card}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -8,7 +8,7 @@ from typing import TypeVar
 import msgspec
 
 from eengines.errors import BundleError, UserError
-from eerun.bundle.manifest import MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
+from eerun.bundle.manifest import ENGINES_FOLDER, MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
 from eerun.costs import CostTable
 
 __all__ = ["Bundle", "find_bundle", "open_bundle"]
@@ -53,11 +53,15 @@ class Bundle:
         return _decode(self.read(name), kind, f"{self.path}/{name}")
 
     def policy(self, configuration: ConfigurationEntry) -> PolicyFile:
-        """The policy and its thresholds, one for each exit but the last."""
-        file = self.read_json(configuration.policy, PolicyFile)
+        """The policy of a configuration and its thresholds, one for each exit but the last."""
+        return self.read_policy(configuration.policy)
+
+    def read_policy(self, name: str) -> PolicyFile:
+        """The same from a policy file."""
+        file = self.read_json(name, PolicyFile)
         if len(file.thresholds) != len(self.manifest.segments) - 1:
             raise BundleError(
-                f"{self.path}/{configuration.policy}",
+                f"{self.path}/{name}",
                 f"got {len(file.thresholds)} thresholds for {len(self.manifest.segments)} exits",
                 REBUILD,
             )
@@ -75,11 +79,12 @@ class Bundle:
         return table
 
     def verify_files(self) -> None:
-        """Check every listed file, and that no other file lies in the bundle."""
+        """Check every listed file, and that no other file lies in the bundle but kept plans, which check themselves."""
         for name in self.manifest.files:
             self.read(name)
         present = {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if not p.is_dir()}
-        extra = sorted(present - set(self.manifest.files) - {MANIFEST_NAME})
+        plans = {name for name in present if name.startswith(f"{ENGINES_FOLDER}/")}
+        extra = sorted(present - plans - set(self.manifest.files) - {MANIFEST_NAME})
         if extra:
             raise BundleError(str(self.path), f"files that the manifest does not list: {', '.join(extra)}", REBUILD)
 

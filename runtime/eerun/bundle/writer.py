@@ -66,11 +66,31 @@ class BundleWriter:
         """Write one JSON file and list it."""
         return self.add(name, msgspec.json.format(msgspec.json.encode(value), indent=2) + b"\n")
 
+    def take(self, name: str, source: Path, entry: FileEntry) -> None:
+        """List a file of another bundle, which was checked, and link it; where links do not work it is copied."""
+        path = self.folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        _link(source, path)
+        self._files[name] = entry
+
+    def take_unlisted(self, source: Path) -> None:
+        """Bring a folder of another bundle along whose files are not listed; nothing if it is not there."""
+        if source.is_dir():
+            shutil.copytree(source, self.folder / source.name, copy_function=_link)
+
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest last, then put the folder in its place."""
         complete = replace(manifest, files=dict(sorted(self._files.items())))
         _write_synced(self.folder / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(complete), indent=2) + b"\n")
         _put_in_place(self.folder, self._target)
+
+
+def _link(source: str | Path, target: str | Path) -> None:
+    """Let two names have one file; a copy where the file system cannot."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 def _write_synced(path: Path, content: bytes) -> None:

@@ -5,12 +5,12 @@ from typing import Annotated
 
 import typer
 
-from eengines.backends import BACKENDS
+from eengines.backends import ENGINES
 from eerun.bench.settings import Scenario
 
 __all__ = ["bench_command"]
 
-RIVAL, FILES = "A further rival", "Files to write"
+RIVAL, FILES, GPU = "A further rival", "Files to write", "On a GPU"
 
 
 def bench_command(
@@ -41,7 +41,7 @@ def bench_command(
     engine: Annotated[
         str,
         typer.Option(
-            help=f"Backend of the chain: auto, {', '.join(BACKENDS)}. Its rival is the whole network in the fastest "
+            help=f"Backend of the chain: auto, {', '.join(ENGINES)}. Its rival is the whole network in the fastest "
             "engine and precision of the bundle, whichever the chain runs in."
         ),
     ] = "auto",
@@ -51,6 +51,20 @@ def bench_command(
     threads: Annotated[
         int | None, typer.Option(help="Threads of every engine. Default: as many as the process may use cores.")
     ] = None,
+    device: Annotated[
+        int, typer.Option(help="Number of the GPU, where the bundle runs on one.", rich_help_panel=GPU)
+    ] = 0,
+    in_flight: Annotated[
+        int, typer.Option(help="Batches that run at once on a GPU; each takes its own memory.", rich_help_panel=GPU)
+    ] = 2,
+    device_exits: Annotated[
+        bool,
+        typer.Option(
+            "--device-exits",
+            help="Let the GPU go from exit to exit without the host (experimental, driver of CUDA 12.8).",
+            rich_help_panel=GPU,
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the order of samples and of the intervals.")] = 0,
     against: Annotated[
         str | None,
@@ -105,6 +119,9 @@ def bench_command(
         engine=engine,
         precision=precision,
         threads=threads,
+        device=device,
+        in_flight=in_flight,
+        device_exits=device_exits,
         against=against,
         model=model,
         factory=factory,

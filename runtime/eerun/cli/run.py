@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from eengines.backends import BACKENDS
+from eengines.backends import ENGINES
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from eerun.data import Samples
 
 __all__ = ["run_command"]
+
+GPU = "On a GPU"
 
 
 def run_command(
@@ -44,13 +46,27 @@ def run_command(
         ),
     ] = None,
     batch: Annotated[int, typer.Option(help="Samples a batch.")] = 32,
-    engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(BACKENDS)}.")] = "auto",
+    engine: Annotated[str, typer.Option(help=f"Backend: auto, {', '.join(ENGINES)}.")] = "auto",
     precision: Annotated[
         str, typer.Option(help="Precision of the graphs: auto, float32, float16, bfloat16, int8.")
     ] = "auto",
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
     ] = None,
+    device: Annotated[
+        int, typer.Option(help="Number of the GPU, where the bundle runs on one.", rich_help_panel=GPU)
+    ] = 0,
+    in_flight: Annotated[
+        int, typer.Option(help="Batches that run at once on a GPU; each takes its own memory.", rich_help_panel=GPU)
+    ] = 2,
+    device_exits: Annotated[
+        bool,
+        typer.Option(
+            "--device-exits",
+            help="Let the GPU go from exit to exit without the host (experimental, driver of CUDA 12.8).",
+            rich_help_panel=GPU,
+        ),
+    ] = False,
     exits: Annotated[
         bool, typer.Option("--exits/--no-exits", help="Let samples leave early, or run all to the final exit.")
     ] = True,
@@ -65,7 +81,15 @@ def run_command(
 
     check_writable(output, flag="-o")
     path = bundle or find_bundle(Path.cwd())
-    model = load(path, engine=engine, precision=precision, threads=threads)
+    model = load(
+        path,
+        engine=engine,
+        precision=precision,
+        threads=threads,
+        device=device,
+        in_flight=in_flight,
+        device_exits=device_exits,
+    )
     names = [entry.name for entry in model.manifest.inputs]
     source = _source(data, path)
     name, samples = choose_split(load_data(source, input_names=names), split, seed=model.manifest.split_seed)

@@ -2,5 +2,21 @@
 
 from eerun.executor.chain import Chain, ChainSegment, LoadedChain, load_chain
 from eerun.executor.executor import Answers, ChainExecutor, Step
+from eerun.executor.host import HostExecutor, HostWhole
+from eerun.executor.protocol import Cell, Executor, Run, WholeExecutor
 
-__all__ = ["Answers", "Chain", "ChainExecutor", "ChainSegment", "LoadedChain", "Step", "load_chain"]
+__all__ = [
+    "Answers",
+    "Cell",
+    "Chain",
+    "ChainExecutor",
+    "ChainSegment",
+    "Executor",
+    "HostExecutor",
+    "HostWhole",
+    "LoadedChain",
+    "Run",
+    "Step",
+    "WholeExecutor",
+    "load_chain",
+]

@@ -6,6 +6,7 @@ segment 0 made stays where it is while segment 1 runs, and so does an input that
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 from eengines.engine import Backend, Engine, Session
 from eengines.errors import BundleError
@@ -14,7 +15,7 @@ from eerun.costs import Piece
 
 REBUILD = "Build the bundle again"
 
-__all__ = ["Chain", "ChainSegment", "LoadedChain", "load_chain"]
+__all__ = ["Chain", "ChainLayout", "ChainSegment", "LoadedChain", "load_chain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,6 +41,70 @@ class Chain:
     segments: tuple[ChainSegment, ...]
 
 
+class HasTensors(Protocol):
+    """What the layout of a chain needs of an engine, on the host or on a device."""
+
+    @property
+    def inputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's inputs, in its order."""
+
+    @property
+    def outputs(self) -> tuple[TensorSpec, ...]:
+        """The graph's outputs, in its order."""
+
+
+class ChainLayout:
+    """Which values there are, and which of them cross which boundary.
+
+    Attributes:
+        chain: the network.
+        specs: every value that is an input of the chain or leaves a segment, by name.
+        crossing: `[boundary]` names of the values that a survivor takes along after segment `k`.
+
+    Raises:
+        BundleError: the segments do not fit together.
+    """
+
+    def __init__(self, chain: Chain, engines: Sequence[HasTensors]) -> None:
+        self.chain = chain
+        self._engines = tuple(engines)
+        self.specs = {spec.name: spec for spec in chain.inputs}
+        for index, engine in enumerate(self._engines):
+            for spec in engine.inputs:
+                if self.specs.get(spec.name) != spec:
+                    raise BundleError(
+                        f"segment {index}",
+                        f"input {spec.name!r} is {spec}, the chain has {self.specs.get(spec.name)}",
+                        REBUILD,
+                    )
+            self.specs.update((spec.name, spec) for spec in engine.outputs)
+        self._check_heads()
+        self.crossing = tuple(self._crossing(index) for index in range(len(self._engines) - 1))
+
+    def _check_heads(self) -> None:
+        """Every exit has logits `[batch, classes]` and a score `[batch]`, made by its own segment."""
+        classes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
+        if len(classes) != 1 or any(len(shape) != 1 for shape in classes):
+            raise BundleError("exits", f"got logits of shapes {sorted(classes)}, expected one (classes,)", REBUILD)
+        for index, head in enumerate(self.chain.segments):
+            if head.score != head.logits and self._head(index, head.score) != ():
+                raise BundleError(f"segment {index}", f"score {head.score!r} is not one number a sample", REBUILD)
+
+    def _head(self, index: int, name: str) -> tuple[int, ...]:
+        """Shape of one sample of an output of a segment."""
+        for spec in self._engines[index].outputs:
+            if spec.name == name and spec.dtype.startswith("float"):
+                return spec.shape
+        raise BundleError(f"segment {index}", f"it has no floating-point output {name!r}", REBUILD)
+
+    def _crossing(self, index: int) -> tuple[str, ...]:
+        """Values made up to segment `index` (or given) that a later segment reads."""
+        made = [spec.name for spec in self.chain.inputs]
+        made += [spec.name for engine in self._engines[: index + 1] for spec in engine.outputs]
+        read = {spec.name for engine in self._engines[index + 1 :] for spec in engine.inputs}
+        return tuple(name for name in made if name in read)
+
+
 class LoadedChain:
     """The engines of a chain, the buffers between them, and the sessions bound to rows of these buffers.
 
@@ -50,20 +115,11 @@ class LoadedChain:
     """
 
     def __init__(self, chain: Chain, engines: Sequence[Engine]) -> None:
+        layout = ChainLayout(chain, engines)
         self.chain = chain
         self.engines = tuple(engines)
-        self._specs = {spec.name: spec for spec in chain.inputs}
-        for index, engine in enumerate(self.engines):
-            for spec in engine.inputs:
-                if self._specs.get(spec.name) != spec:
-                    raise BundleError(
-                        f"segment {index}",
-                        f"input {spec.name!r} is {spec}, the chain has {self._specs.get(spec.name)}",
-                        REBUILD,
-                    )
-            self._specs.update((spec.name, spec) for spec in engine.outputs)
-        self._check_heads()
-        self.crossing = tuple(self._crossing(index) for index in range(len(self.engines) - 1))
+        self.crossing = layout.crossing
+        self._specs = layout.specs
         self._sessions: dict[tuple[int, Piece], Session] = {}
         self._buffers: dict[str, Array] = {}
 
@@ -86,29 +142,6 @@ class LoadedChain:
                 {spec.name: self._buffers[spec.name][rows] for spec in engine.outputs},
             )
         return self._sessions[key]
-
-    def _check_heads(self) -> None:
-        """Every exit has logits `[batch, classes]` and a score `[batch]`, made by its own segment."""
-        classes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
-        if len(classes) != 1 or any(len(shape) != 1 for shape in classes):
-            raise BundleError("exits", f"got logits of shapes {sorted(classes)}, expected one (classes,)", REBUILD)
-        for index, head in enumerate(self.chain.segments):
-            if head.score != head.logits and self._head(index, head.score) != ():
-                raise BundleError(f"segment {index}", f"score {head.score!r} is not one number a sample", REBUILD)
-
-    def _head(self, index: int, name: str) -> tuple[int, ...]:
-        """Shape of one sample of an output of a segment."""
-        for spec in self.engines[index].outputs:
-            if spec.name == name and spec.dtype.startswith("float"):
-                return spec.shape
-        raise BundleError(f"segment {index}", f"it has no floating-point output {name!r}", REBUILD)
-
-    def _crossing(self, index: int) -> tuple[str, ...]:
-        """Values made up to segment `index` (or given) that a later segment reads."""
-        made = [spec.name for spec in self.chain.inputs]
-        made += [spec.name for engine in self.engines[: index + 1] for spec in engine.outputs]
-        read = {spec.name for engine in self.engines[index + 1 :] for spec in engine.inputs}
-        return tuple(name for name in made if name in read)
 
 
 def load_chain(chain: Chain, backend: Backend, *, threads: int | None) -> LoadedChain:

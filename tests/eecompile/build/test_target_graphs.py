@@ -14,7 +14,7 @@ from eecompile.relative_error import relative_error
 from eengines.backends import load_backend
 from eengines.errors import BuildError
 from eerun.bundle import PolicyFile, open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.executor import Chain, ChainExecutor, ChainSegment, load_chain
 
 WEIGHTED = ("Conv", "Gemm", "MatMul")
@@ -53,7 +53,7 @@ def chain(built, images):
     )
     float32 = choose_configuration(bundle, engine="onnxruntime", precision="float32")
     target = ChainExecutor(load_chain(graphs, load_backend("onnxruntime"), threads=2), float32.costs())
-    reference = ChainExecutor(load_chain(float32.chain(), float32.backend, threads=2), float32.costs())
+    reference = ChainExecutor(load_chain(float32.chain(), load_backend(float32.engine), threads=2), float32.costs())
     return target.record({"x": images})[0], reference.record({"x": images})[0]
 
 

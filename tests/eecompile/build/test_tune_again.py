@@ -7,8 +7,9 @@ from eecalib.int8.ranges import Ranges
 from eecalib.record import record_exits
 from eecalib.replay import replay
 from eecompile.build.tune import tune
+from eengines.backends import load_backend
 from eerun.bundle import open_bundle
-from eerun.configuration import choose_configuration
+from eerun.choose_configuration import choose_configuration
 from eerun.data import digest, load_data, make_splits
 from eerun.executor import ChainExecutor, load_chain
 
@@ -25,7 +26,7 @@ def replayed(for_t4, splits):
 
     def make(precision):
         way = choose_configuration(bundle, engine="onnxruntime", precision=precision)
-        executor = ChainExecutor(load_chain(way.chain(), way.backend, threads=2), way.costs())
+        executor = ChainExecutor(load_chain(way.chain(), load_backend(way.engine), threads=2), way.costs())
         thresholds = way.policy().thresholds
         tables = {name: record_exits(executor, splits[name], lambda _: None) for name in ("tune", "test")}
         return thresholds, tables, {name: replay(table, thresholds) for name, table in tables.items()}

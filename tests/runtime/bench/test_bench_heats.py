@@ -14,7 +14,7 @@ from eengines.errors import EngineError
 from eerun.bench import BenchResult, BenchSettings, csv_table, heats, run_bench, text_report
 from eerun.bundle import open_bundle
 from eerun.bundle.manifest import MANIFEST_NAME
-from eerun.configuration import choose_configuration, usable_configurations
+from eerun.choose_configuration import choose_configuration, usable_configurations
 
 ORT, OPENVINO = "onnxruntime-float32", "openvino-float32"
 

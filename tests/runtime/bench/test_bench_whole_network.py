@@ -7,7 +7,7 @@ from eengines.errors import InputError
 from eerun.bench.contestants import ChainContestants
 from eerun.bench.whole_network import WholeNetwork
 from eerun.bundle import open_bundle
-from eerun.configuration import choose_configuration, usable_configurations
+from eerun.choose_configuration import choose_configuration, usable_configurations
 
 
 @pytest.fixture(scope="module")

@@ -168,6 +168,12 @@ def finished(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def every_precision_for_t4(plain, finished) -> Finished:
+    """The usual network in every precision that a T4 has."""
+    return finished(plain, target="t4", engine="onnxruntime")
+
+
+@pytest.fixture(scope="session")
 def for_t4(plain, finished) -> Finished:
     """The usual network with INT8 for a T4."""
     return finished(plain, int8=True, target="t4")

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eecalib.exit_table import ExitTable
-from eecompile.build.agreement import answers_kept, exits_agreement
+from eecalib.agreement import answers_kept, exits_agreement
 
 
 def table(answers, scores=None):

@@ -1,0 +1,62 @@
+"""Tune thresholds of one configuration for a drop against the network in float32."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+from eecalib.exit_table import ExitTable
+from eecalib.thresholds import optimism, tune_thresholds
+from eerun.costs import CostTable
+
+__all__ = ["tune_against"]
+
+FOLDS = 5
+
+
+def tune_against(
+    table: ExitTable,
+    reference: ExitTable,
+    costs: CostTable,
+    *,
+    max_drop: float,
+    agreement: bool,
+    seed: int,
+    detail: Callable[[str], None],
+) -> tuple[float | None, ...]:
+    """Return the thresholds with the least expected time, one for each exit but the last; None: nobody leaves there.
+
+    The search runs on all samples, for a drop that leaves room for what it overfits.
+
+    Args:
+        table: what the exits of this configuration say about *tune*.
+        reference: what they say in float32 about the same samples.
+        costs: measured times of this configuration.
+        max_drop: allowed drop, relative to the accuracy of the final exit in float32.
+        agreement: the drop is in agreement with that exit, not in accuracy; so it is without labels.
+        seed: of the folds.
+        detail: takes a line that explains the search.
+    """
+    if agreement or table.labels is None:
+        table = replace(table, labels=reference.answers[:, -1])
+    drop, extra, batch = _own_drop(table, reference, max_drop), 0.0, costs.max_batch
+    if table.samples >= FOLDS:
+        extra = max(0.0, optimism(table, costs, batch=batch, max_drop=drop, agreement=False, folds=FOLDS, seed=seed))
+    found = tune_thresholds(table, costs, batch=batch, max_drop=drop - extra, agreement=False)
+    detail(
+        f"{costs.engine} {costs.precision}: looked at {found.candidates} threshold vectors; searched for a drop of "
+        f"{drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); "
+        f"expected {found.expected_ms:.2f} ms a batch of {batch}, {found.expected_ms_without_exits:.2f} ms without "
+        "exits"
+    )
+    return found.thresholds
+
+
+def _own_drop(table: ExitTable, reference: ExitTable, max_drop: float) -> float:
+    """The drop against this configuration's own final exit that is the allowed drop against float32's.
+
+    (1 − d)·A_reference = (1 − d')·A_own, so d' = 1 − (1 − d)·A_reference / A_own.
+    """
+    own = float((table.answers[:, -1] == table.labels).mean())
+    expected = float((reference.answers[:, -1] == table.labels).mean())
+    if own in (0, expected):
+        return max_drop
+    return max(-1.0, round(1 - (1 - max_drop) * expected / own, 9))

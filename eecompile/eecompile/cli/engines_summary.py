@@ -1,0 +1,42 @@
+"""What `eecompile engines` prints at its end."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eecompile.device_engines import EnginesReport
+
+__all__ = ["engines_summary"]
+
+
+def engines_summary(report: "EnginesReport") -> str:
+    """Plans, measured configurations, and what to do next."""
+    from eerun.bench.table import aligned, number, share
+
+    rows = [("plan", "", "MiB", "seconds")]
+    rows += [
+        (plan.label, plan.status, number(plan.plan_bytes / 2**20, 2), number(plan.build_s, 1)) for plan in report.plans
+    ]
+    lines = [f"=== {report.bundle} for {report.target} ===", *aligned(rows)]
+    lines += [f"! {plan.label}: {note}" for plan in report.plans for note in plan.notes]
+    lines += [f"skipped: {reason}" for reason in report.skipped]
+    if not report.configurations:
+        return "\n".join(
+            [
+                *lines,
+                f"Not measured: the card is not here. There, `eecompile engines {report.bundle}` finds these plans.",
+                f"PASSED | {report.bundle}",
+            ]
+        )
+    batch = report.configurations[0].costs.max_batch
+    measured = [("measured", f"whole ms@{batch}", "with exits", "as float32", "thresholds")]
+    measured += [
+        (
+            each.name,
+            number(each.whole_ms, 3),
+            number(each.expected_ms, 3),
+            share(each.agreement, 2),
+            "tuned here" if each.tuned else "of the build",
+        )
+        for each in report.configurations
+    ]
+    return "\n".join([*lines, "", *aligned(measured), f"PASSED | {report.bundle}"])

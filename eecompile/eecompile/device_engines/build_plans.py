@@ -1,0 +1,118 @@
+"""Build the plans of a set of graphs, or find them in the bundle's cache."""
+
+from dataclasses import dataclass, field
+from time import perf_counter
+
+from eecompile.device_engines.card import Card
+from eecompile.device_engines.report import BuiltPlan
+from eecompile.device_engines.settings import EnginesSettings
+from eecompile.stages import Stages
+from eengines.backends import DEVICE_BACKENDS, find_device_backend
+from eengines.device_engine import DeviceBackend, Plan, PlanOptions
+from eengines.errors import EngineError
+from eerun.bundle import Bundle, TargetEntry
+from eerun.plans import PlanSource, bundle_cache
+
+__all__ = ["Built", "PlanBuilder", "usable_backends"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Built:
+    """The plans of one backend and precision.
+
+    Attributes:
+        backend: built them, and loads them.
+        graphs: what they were built from.
+        segments: plans of the segments.
+        whole: plan of the network without exit heads.
+    """
+
+    backend: DeviceBackend
+    graphs: TargetEntry
+    segments: tuple[Plan, ...]
+    whole: Plan
+
+
+def usable_backends(card: Card, settings: EnginesSettings) -> tuple[tuple[DeviceBackend, ...], tuple[str, ...]]:
+    """Return the backends that can build for a card on this machine, and why the others cannot.
+
+    Raises:
+        EngineError: none can.
+    """
+    found, reasons = [], []
+    for name in DEVICE_BACKENDS:
+        if settings.engine not in ("auto", name):
+            continue
+        backend = find_device_backend(name)
+        capability = backend.probe_build(card.compute_capability)
+        if capability.ok and (backend.has_plans or card.device is not None):
+            found.append(backend)
+        else:
+            reasons.append(f"{name}: {capability.reason if not capability.ok else 'it has no plans to build ahead'}")
+    if not found:
+        raise EngineError(
+            f"engines for {card.name}", "; ".join(reasons), "Install one of these, or run it where the card is"
+        )
+    return tuple(found), tuple(reasons)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class PlanBuilder:
+    """Builds plans one after the other; each that is finished stays, so that an interrupted run goes on there.
+
+    Attributes:
+        bundle: where graphs come from and plans are kept.
+        card: what they are for.
+        settings: what the user chose.
+        stages: where progress is shown.
+        done: what was built so far.
+    """
+
+    bundle: Bundle
+    card: Card
+    settings: EnginesSettings
+    stages: Stages
+    done: list[BuiltPlan] = field(default_factory=list)
+
+    def build(self, backend: DeviceBackend, graphs: TargetEntry, buckets: tuple[int, ...]) -> Built:
+        """Build or find the plans of segments and whole network.
+
+        Raises:
+            EngineError: the backend refuses a graph.
+        """
+        options = PlanOptions(
+            buckets=buckets,
+            compute_capability=self.card.compute_capability,
+            workspace_bytes=self.settings.workspace_bytes,
+            optimisation_level=self.settings.optimisation_level,
+        )
+        source = PlanSource(
+            backend=backend,
+            options=options,
+            cache=bundle_cache(self.bundle, max_bytes=self.settings.cache_bytes),
+            say=self.stages.detail,
+            progress=self.stages.progress,
+        )
+        words = f"{backend.name} {graphs.precision}"
+        segments = [self._one(source, file, f"{words}, segment {index}") for index, file in enumerate(graphs.segments)]
+        whole = self._one(source, graphs.whole, f"{words}, whole network")
+        return Built(backend=backend, graphs=graphs, segments=tuple(segments), whole=whole)
+
+    def _one(self, source: PlanSource, file: str, label: str) -> Plan:
+        """Build or find one plan, and note what happened."""
+        started = perf_counter()
+        with self.stages.stage(label):
+            plan, outcome = source.fetch(self.bundle.read(file), label=label)
+        for note in plan.notes:
+            self.stages.warn(f"{label}: {note}")
+        self.done.append(
+            BuiltPlan(
+                label=label,
+                status=outcome.status,
+                reason=outcome.reason,
+                plan_bytes=len(plan.content),
+                build_s=perf_counter() - started,
+                notes=plan.notes,
+            )
+        )
+        return plan

@@ -1,0 +1,1 @@
+"""Devices: one file each, all with the methods of `eengines.device.Device`."""

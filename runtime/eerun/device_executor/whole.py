@@ -1,0 +1,129 @@
+"""The network without exit heads on a device: copy in, one graph, copy out, as trtexec runs it."""
+
+from collections import deque
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.device import Graph, Stream
+from eengines.device_engine import DeviceSession
+from eengines.tensors import Array
+from eerun.costs import CostTable
+from eerun.device_executor.device_chain import DeviceChain
+from eerun.device_executor.next_rows import bucket_of_rows
+from eerun.device_executor.slot_memory import SlotMemory
+from eerun.device_executor.timed_run import timed_run
+from eerun.executor import Run
+
+__all__ = ["DeviceWhole"]
+
+
+class DeviceWhole:
+    """See `WholeExecutor`. As many batches are in flight as in the chain that it is compared with.
+
+    Args:
+        chain: the network as a chain of one segment.
+        costs: its measured times, as those of a chain of one segment.
+        in_flight: how many batches run at once.
+    """
+
+    def __init__(self, chain: DeviceChain, costs: CostTable, *, in_flight: int) -> None:
+        self._device, self._classes = chain.device, chain.classes
+        self._buckets = costs.buckets
+        self._numbers = bucket_of_rows(costs.buckets, costs.segment_ms[0])
+        with self._device.use():
+            self._lanes = [_Lane(chain, costs.buckets) for _ in range(in_flight)]
+
+    def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+        """See `WholeExecutor.infer`."""
+        count, most = len(next(iter(inputs.values()))), self._buckets[-1]
+        outputs = np.empty((count, self._classes), np.float32)
+        running: deque[tuple[_Lane, slice]] = deque()
+        with self._device.use():
+            for number, start in enumerate(range(0, count, most)):
+                if len(running) == len(self._lanes):
+                    _finish(*running.popleft(), outputs)
+                lane, rows = self._lanes[number % len(self._lanes)], slice(start, min(start + most, count))
+                lane.start(inputs, rows, int(self._numbers[rows.stop - start]))
+                running.append((lane, rows))
+            for lane, rows in running:
+                _finish(lane, rows, outputs)
+        return outputs
+
+    def warm_up(self, batch: int) -> None:
+        """See `WholeExecutor.warm_up`."""
+        with self._device.use():
+            for lane in self._lanes:
+                lane.launch(int(self._numbers[min(batch, self._buckets[-1])]))
+                lane.wait()
+
+    def run(self, bucket: int) -> Run:
+        """See `WholeExecutor.run`; a run ends when the host knows that it ended."""
+        with self._device.use():
+            return self._lanes[0].run(self._buckets.index(bucket))
+
+
+class _Lane:
+    """One batch in flight."""
+
+    def __init__(self, chain: DeviceChain, buckets: tuple[int, ...]) -> None:
+        self._chain, self._buckets = chain, buckets
+        self._stream, self._event = chain.device.stream(), chain.device.event()
+        self._memory = SlotMemory(chain, buckets=buckets)
+        self._sessions = [self._open(bucket) for bucket in buckets]
+        self._stream.synchronize()
+        self._graphs = [self._captured(number) for number in range(len(buckets))]
+
+    def start(self, inputs: Mapping[str, Array], rows: slice, number: int) -> None:
+        """Enqueue some samples in a bucket."""
+        self._memory.load_samples(inputs, rows, self._stream)
+        self.launch(number)
+
+    def launch(self, number: int) -> None:
+        """Enqueue the network in a bucket, and its logits to the host."""
+        graph = self._graphs[number]
+        if graph is None:
+            self._enqueue(number, self._stream)
+        else:
+            graph.launch(self._stream)
+        self._event.record(self._stream)
+
+    def wait(self) -> None:
+        """Return when the batch is done."""
+        self._event.wait()
+
+    def logits(self, rows: int) -> NDArray[np.float32]:
+        """Of a batch that is done; valid until the next `start`."""
+        return self._memory.answers(rows)[0]
+
+    def run(self, number: int) -> Run:
+        """The network alone in a bucket."""
+        return timed_run(self._chain.device, self._sessions[number], self._stream)
+
+    def _open(self, bucket: int) -> DeviceSession:
+        """Bind a bucket and run it once, as libraries want it before a capture."""
+        engine = self._chain.engines[0]
+        addresses = {spec.name: self._memory.address(spec.name) for spec in (*engine.inputs, *engine.outputs)}
+        session = engine.open(bucket, addresses, workspace=self._memory.workspace.address, stream=self._stream)
+        session.enqueue(self._stream)
+        return session
+
+    def _captured(self, number: int) -> Graph | None:
+        """The same as a graph; None: the library cannot be captured."""
+        if not self._sessions[number].capturable:
+            return None
+        return self._chain.device.capture(lambda builder: self._enqueue(number, builder.stream))
+
+    def _enqueue(self, number: int, stream: Stream) -> None:
+        """The network in one bucket, and its logits to the host."""
+        self._sessions[number].enqueue(stream)
+        logits = self._memory.address(self._chain.chain.segments[0].logits)
+        nbytes = self._buckets[number] * 4 * self._chain.classes
+        self._chain.device.copy(self._memory.outputs.address, logits, nbytes, stream)
+
+
+def _finish(lane: _Lane, rows: slice, outputs: NDArray[np.float32]) -> None:
+    """Wait for a batch and keep what it says."""
+    lane.wait()
+    outputs[rows] = lane.logits(rows.stop - rows.start)

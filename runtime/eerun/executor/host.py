@@ -1,0 +1,115 @@
+"""The executors of the host: any number of samples, from any thread, one batch at a time."""
+
+import threading
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.device import DeviceView
+from eengines.errors import InputError
+from eengines.tensors import Array
+from eerun.costs import CostTable, Piece, cheapest_covers
+from eerun.executor.chain import LoadedChain
+from eerun.executor.executor import Answers, ChainExecutor, Step
+from eerun.executor.protocol import Cell, Run
+
+__all__ = ["HostExecutor", "HostWhole"]
+
+
+class HostExecutor:
+    """Batches through a chain on the host; see `Executor`. Calls take turns."""
+
+    def __init__(self, chain: LoadedChain, costs: CostTable) -> None:
+        self._chain = chain
+        self._executor = ChainExecutor(chain, costs)
+        self._executor.warm_up()
+        self._lock = threading.Lock()
+        self.classes = self._executor.classes
+        self.segments = self._executor.segments
+        self.max_batch = self._executor.max_batch
+
+    def infer(
+        self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers
+    ) -> tuple[tuple[Step, ...], ...]:
+        """See `Executor.infer`."""
+        arrays, steps = _on_host(inputs), []
+        for start in range(0, len(answers.exit_index), self.max_batch):
+            rows = slice(start, start + self.max_batch)
+            part = Answers(
+                outputs=answers.outputs[rows],
+                exit_index=answers.exit_index[rows],
+                confidence=answers.confidence[rows],
+            )
+            with self._lock:
+                steps.append(self._executor.infer({k: v[rows] for k, v in arrays.items()}, thresholds, part))
+        return tuple(steps)
+
+    def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        """See `Executor.record`."""
+        with self._lock:
+            return self._executor.record(inputs)
+
+    def view(self, array: Any) -> DeviceView | None:  # noqa: ARG002 - nothing lies elsewhere
+        """See `Executor.view`: None, the chain runs on the host."""
+        return None
+
+    def runs(self, buckets: Sequence[int]) -> Mapping[Cell, Run]:
+        """See `Executor.runs`."""
+        return {
+            (segment, bucket): self._chain.session(segment, Piece(offset=0, bucket=bucket)).run
+            for bucket in buckets
+            for segment in range(self.segments)
+        }
+
+
+class HostWhole:
+    """The network without exit heads on the host; see `WholeExecutor`.
+
+    Args:
+        chain: the network as a chain of one segment.
+        costs: its measured times, as those of a chain of one segment.
+        output: name of its logits.
+    """
+
+    def __init__(self, chain: LoadedChain, costs: CostTable, *, output: str) -> None:
+        self._chain = chain
+        self._max_batch = costs.max_batch
+        self._covers = cheapest_covers(costs.buckets, costs.segment_ms[0])
+        chain.allocate(max(cover.rows for cover in self._covers))
+        self._output = chain.buffer(output)
+        self._inputs = {spec.name: chain.buffer(spec.name) for spec in chain.chain.inputs}
+
+    def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
+        """See `WholeExecutor.infer`."""
+        count = len(next(iter(inputs.values())))
+        outputs = np.empty((count, self._output.shape[1]), np.float32)
+        for start in range(0, count, self._max_batch):
+            rows = min(self._max_batch, count - start)
+            for name, buffer in self._inputs.items():
+                buffer[:rows] = inputs[name][start : start + rows]
+            for piece in self._covers[rows].pieces:
+                self._chain.session(0, piece).run()
+            outputs[start : start + rows] = self._output[:rows]
+        return outputs
+
+    def warm_up(self, batch: int) -> None:
+        """See `WholeExecutor.warm_up`."""
+        parts = {min(batch, self._max_batch), batch % self._max_batch}
+        for piece in {piece for rows in parts for piece in self._covers[rows].pieces}:
+            self._chain.session(0, piece).run()
+
+    def run(self, bucket: int) -> Run:
+        """See `WholeExecutor.run`."""
+        return self._chain.session(0, Piece(offset=0, bucket=bucket)).run
+
+
+def _on_host(inputs: Mapping[str, Array | DeviceView]) -> dict[str, Array]:
+    """The arrays; `view` returned none of them."""
+    arrays = {}
+    for name, value in inputs.items():
+        if isinstance(value, DeviceView):
+            raise InputError(f"input {name!r}", "it lies on a device, the chain runs on the host", "Copy it first")
+        arrays[name] = value
+    return arrays

@@ -1,0 +1,48 @@
+"""The plans of a bundle: in the cache inside the bundle, built where they are missing."""
+
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from eengines.device_engine import DeviceBackend, Plan, PlanOptions
+from eengines.engine_cache import EngineCache, Outcome, default_cache_folder
+from eerun.bundle import ENGINES_FOLDER, Bundle
+
+__all__ = ["CACHE_BYTES", "PlanSource", "bundle_cache"]
+
+CACHE_BYTES = 16 * 2**30
+"""Most bytes of the plans that are kept for one bundle."""
+
+
+def bundle_cache(bundle: Bundle, *, max_bytes: int = CACHE_BYTES) -> EngineCache:
+    """Return the cache of a bundle: `engines` inside it, or in a bundle that cannot be written the user's own."""
+    folder = bundle.path / ENGINES_FOLDER
+    there = os.access(folder if folder.is_dir() else bundle.path, os.W_OK)
+    return EngineCache(folder if there else default_cache_folder(), max_bytes=max_bytes)
+
+
+@dataclass(frozen=True, kw_only=True)
+class PlanSource:
+    """Where plans of one backend come from.
+
+    Attributes:
+        backend: builds them.
+        options: how.
+        cache: keeps them.
+        say: takes a line when a plan is not there, and why.
+        progress: takes the share of the plan that is being built.
+    """
+
+    backend: DeviceBackend
+    options: PlanOptions
+    cache: EngineCache
+    say: Callable[[str], None] | None = None
+    progress: Callable[[float], None] = lambda _: None
+
+    def fetch(self, graph: bytes, *, label: str) -> tuple[Plan, Outcome]:
+        """Return the plan of a graph, and how it was come by.
+
+        Raises:
+            EngineError: the backend refuses the graph.
+        """
+        return self.cache.fetch(self.backend, graph, self.options, label=label, progress=self.progress, say=self.say)

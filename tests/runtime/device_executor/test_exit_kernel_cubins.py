@@ -1,0 +1,57 @@
+"""The exit kernel compiles for every GPU that a network can be compiled for, with few registers; no GPU is needed."""
+
+import io
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from eengines.targets import TARGETS
+from eerun.device_executor.leave_and_compact import MAX_THREADS, exit_program
+
+pytest.importorskip("cuda.core", reason="cuda-core is not installed: pip install 'eecompile[cuda]'")
+
+ROOT = Path(__file__).resolve().parents[3]
+LISTED = {target.sm for target in TARGETS.values() if target.compute_capability}
+FOUND = ("spill stores", "spill loads", "registers", "bytes smem")
+MOST_REGISTERS = 48
+"""With at most 48 a multiprocessor of 65,536 registers holds ten blocks of 128 threads."""
+
+
+@pytest.mark.parametrize("architecture", sorted(LISTED | {"sm_61"}))
+@pytest.mark.parametrize("with_selector", [False, True])
+def test_resources(architecture, with_selector):
+    from cuda.core import Program, ProgramOptions
+
+    kernel, log = exit_program(with_selector=with_selector), io.StringIO()
+    options = ProgramOptions(
+        arch=architecture, std="c++17", define_macro=list(kernel.defines) or None, ptxas_options=["-v"]
+    )
+    cubin = Program(kernel.source, "c++", options).compile("cubin", logs=log).code
+
+    words = log.getvalue()
+    used = {what: int(re.search(rf"(\d+) (?:bytes )?{what.removeprefix('bytes ')}", words)[1]) for what in FOUND}
+    assert used["spill stores"] == used["spill loads"] == 0
+    assert used["registers"] <= MOST_REGISTERS
+    assert 4 * MAX_THREADS <= used["bytes smem"] <= 4 * MAX_THREADS + 16
+    assert "stack frame" not in words or " 0 bytes stack frame" in words
+    assert cubin[:4] == b"\x7fELF"
+    assert kernel.name.encode() in cubin
+    assert (b"cudaGraphSetConditional" in cubin) == with_selector
+
+
+def test_the_script_compiles_all(tmp_path):
+    done = subprocess.run(
+        [ROOT / "scripts" / "compile-kernels", tmp_path], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    names = {f"leave_and_compact{kind}.{sm}.cubin" for kind in ("", "-selector") for sm in LISTED}
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert all(path.read_bytes()[:4] == b"\x7fELF" for path in tmp_path.iterdir())
+
+
+def test_the_script_wants_a_folder():
+    done = subprocess.run([ROOT / "scripts" / "compile-kernels"], capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "FOLDER" in done.stderr

@@ -1,0 +1,130 @@
+"""The real CUDA source of the exit kernel, run on the CPU with real threads, equals its numpy reference bit for bit."""
+
+import shutil
+import subprocess
+
+import pytest
+from exit_problems import (
+    COMPILE,
+    CPU_FOLDER,
+    KERNEL_FOLDER,
+    ExitMemory,
+    KernelOnCpu,
+    differences,
+    exit_problems,
+    large_problem,
+    run_reference,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
+from eerun.device_executor.leave_and_compact import MAX_THREADS
+
+pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+
+SANITIZERS = ("thread", "address,undefined")
+TINY = "int main() { return 0; }"
+
+
+@pytest.fixture(scope="module")
+def kernels(tmp_path_factory) -> dict[bool, KernelOnCpu]:
+    """The kernel by whether it sets selectors."""
+    folder = tmp_path_factory.mktemp("kernel")
+    return {flag: KernelOnCpu(folder, with_selector=flag) for flag in (False, True)}
+
+
+def check(kernel, problem, *, with_selector, selector=0, spare=0, **how):
+    """Both leave the same bytes, outputs and guards included, and set the same conditional values."""
+    expected, found = ExitMemory(problem), ExitMemory(problem)
+    chosen = run_reference(expected, with_selector=with_selector, selector=selector)
+    grid = (how.pop("parts"), max(1, problem.rows + spare))
+    assert kernel.launch((found.table.ctypes.data, selector), grid=grid, **how) == chosen
+    assert differences(expected, found) == {}
+
+
+@given(
+    problem=exit_problems(most=24),
+    parts=st.integers(1, 5),
+    threads=st.sampled_from((8, 12, 32)),
+    spare=st.integers(0, 5),
+    at_once=st.sampled_from((1, 4)),
+    selector=st.sampled_from((None, 0, 9)),
+    seed=st.integers(0, 2**16),
+)
+@settings(max_examples=200, deadline=None)
+def test_any_batch(kernels, problem, parts, threads, spare, at_once, selector, seed):
+    flag = selector is not None
+    check(
+        kernels[flag],
+        problem,
+        with_selector=flag,
+        selector=selector or 0,
+        parts=parts,
+        threads=threads,
+        spare=spare,
+        at_once=at_once,
+        seed=seed,
+    )
+
+
+@pytest.mark.parametrize(("rows", "threads"), [(300, 8), (300, 128), (129, 128), (128, 128), (257, MAX_THREADS)])
+@pytest.mark.parametrize("at_once", [1, 4])
+def test_more_rows_than_threads(kernels, rows, threads, at_once):
+    problem = large_problem(rows, seed=rows + threads)
+    check(kernels[False], problem, with_selector=False, parts=2, threads=threads, at_once=at_once, seed=at_once)
+
+
+def test_a_wrong_launch_is_seen(kernels):
+    """The comparison can fail: a grid with too few rows leaves survivors where they are."""
+    problem = large_problem(40, seed=1, extra=0)
+    expected, found = ExitMemory(problem), ExitMemory(problem)
+    run_reference(expected)
+    kernels[False].launch((found.table.ctypes.data, 0), grid=(1, 3), threads=8, at_once=1, seed=0)
+    assert {"outputs", "after"} <= set(differences(expected, found))
+
+
+def test_tables_have_the_layout_of_the_source(tmp_path):
+    names = {"Table": EXIT_TABLE, "Moved": MOVED}
+    lines = [
+        f'std::printf("{struct} {name} %zu\\n", offsetof({struct}, {name}));'
+        for struct, dtype in names.items()
+        for name in dtype.names
+    ]
+    lines += [f'std::printf("{struct} size %zu\\n", sizeof({struct}));' for struct in names]
+    source = "\n".join(
+        ['#include "cuda_on_cpu.h"', "#include <cstddef>", "#include <cstdio>", '#include "leave_and_compact.cu"']
+        + ["int main() {", *lines, "}"]
+    )
+    (tmp_path / "layout.cpp").write_text(source)
+    flags = ["-Wno-unused-function", f"-I{KERNEL_FOLDER}", f"-I{CPU_FOLDER}"]
+    subprocess.run([*COMPILE, *flags, "layout.cpp", "-o", "layout"], cwd=tmp_path, check=True)
+    done = subprocess.run([tmp_path / "layout"], capture_output=True, text=True, check=True)
+
+    found = {tuple(line.split()[:2]): int(line.split()[2]) for line in done.stdout.splitlines()}
+    expected = {(struct, name): dtype.fields[name][1] for struct, dtype in names.items() for name in dtype.names}
+    expected |= {(struct, "size"): dtype.itemsize for struct, dtype in names.items()}
+    assert found == expected
+
+
+def test_most_threads_are_those_of_the_source():
+    assert f"#define MAX_THREADS {MAX_THREADS}\n" in (KERNEL_FOLDER / "leave_and_compact.cu").read_text()
+
+
+@pytest.mark.parametrize("sanitizer", SANITIZERS)
+def test_blocks_and_threads_do_not_race(tmp_path, sanitizer):
+    """Neither races nor reads or writes outside of buffers, nor misaligned ones; and the sanitizer sees a race."""
+    flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    (tmp_path / "tiny.cpp").write_text(TINY)
+    tiny = subprocess.run([*COMPILE, *flags, "tiny.cpp", "-o", "tiny"], cwd=tmp_path, capture_output=True, check=False)
+    if tiny.returncode or subprocess.run([tmp_path / "tiny"], capture_output=True, check=False).returncode:
+        pytest.skip(f"g++ -fsanitize={sanitizer} does not work on this machine")
+    source = CPU_FOLDER / "leave_and_compact_on_cpu.cpp"
+    subprocess.run(
+        [*COMPILE, *flags, "-DWITH_MAIN", f"-I{KERNEL_FOLDER}", source, "-o", "batches"], cwd=tmp_path, check=True
+    )
+    done = subprocess.run([tmp_path / "batches"], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    if sanitizer == "thread":
+        careless = subprocess.run([tmp_path / "batches", "careless"], capture_output=True, text=True, check=False)
+        assert "data race" in careless.stderr
