@@ -75,7 +75,9 @@ class DeviceConfiguration(OnDevice):
         """See `OnDevice.engines`."""
         assert self.entry.device is not None  # noqa: S101 - a configuration of a device has one
         options = plan_options(self.entry.device, self.costs().buckets)
-        source = PlanSource(backend=self.backend, options=options, cache=bundle_cache(self.bundle))
+        source = PlanSource(
+            backend=self.backend, options=options, cache=bundle_cache(self.bundle, trust=self.settings.trust_plans)
+        )
         plans = [source.fetch(each.graph, label=label.format(index))[0] for index, each in enumerate(chain.segments)]
         return [self.backend.load(plan, self.device) for plan in plans]
 

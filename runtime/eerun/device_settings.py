@@ -16,11 +16,13 @@ class DeviceSettings:
         device: number of the GPU as CUDA counts them, or an opened device.
         in_flight: how many batches run at once; each takes memory for all buffers and contexts.
         device_exits: let the device go from exit to exit by itself (experimental, needs a driver of CUDA 12.8).
+        trust_plans: take plans in the bundle that another user or machine built; a plan can run code.
     """
 
     device: int | Device = 0
     in_flight: int = 2
     device_exits: bool = False
+    trust_plans: bool = False
 
     def __post_init__(self) -> None:
         if self.in_flight < 1:

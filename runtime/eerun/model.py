@@ -100,7 +100,7 @@ class Model:
         )
 
 
-def load(
+def load(  # noqa: PLR0913 - the one call that services write: a keyword for each choice
     path: str | os.PathLike[str],
     *,
     engine: str = AUTO,
@@ -109,6 +109,7 @@ def load(
     device: int | Device = 0,
     in_flight: int = 2,
     device_exits: bool = False,
+    trust_plans: bool = False,
 ) -> Model:
     """Open a bundle, check its files, and make it ready to answer.
 
@@ -122,6 +123,8 @@ def load(
             then run in the device executor on a `CpuDevice`.
         in_flight: on a device, how many batches run at once.
         device_exits: on a device, let it go from exit to exit without the host (experimental).
+        trust_plans: take engine plans in the bundle that another user or machine built, which can run code; else they
+            are built again here.
 
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
@@ -129,7 +132,7 @@ def load(
         UserError: an unknown engine or precision, one that the bundle does not have, or fewer than one thread.
     """
     bundle = open_bundle(Path(path))
-    settings = DeviceSettings(device=device, in_flight=in_flight, device_exits=device_exits)
+    settings = DeviceSettings(device=device, in_flight=in_flight, device_exits=device_exits, trust_plans=trust_plans)
     way = choose_configuration(bundle, engine=engine, precision=precision, device=settings)
     if threads is not None:
         threads_or_default(threads)

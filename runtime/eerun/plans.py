@@ -3,9 +3,11 @@
 import os
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 from eengines.device_engine import DeviceBackend, Plan, PlanOptions
-from eengines.engine_cache import EngineCache, Outcome, default_cache_folder
+from eengines.engine_cache import EngineCache, Outcome, default_cache_folder, user_key
+from eengines.errors import UserError
 from eerun.bundle import ENGINES_FOLDER, Bundle
 
 __all__ = ["CACHE_BYTES", "PlanSource", "bundle_cache"]
@@ -14,11 +16,22 @@ CACHE_BYTES = 16 * 2**30
 """Most bytes of the plans that are kept for one bundle."""
 
 
-def bundle_cache(bundle: Bundle, *, max_bytes: int = CACHE_BYTES) -> EngineCache:
-    """Return the cache of a bundle: `engines` inside it, or in a bundle that cannot be written the user's own."""
-    folder = bundle.path / ENGINES_FOLDER
-    there = os.access(folder if folder.is_dir() else bundle.path, os.W_OK)
-    return EngineCache(folder if there else default_cache_folder(), max_bytes=max_bytes)
+def bundle_cache(bundle: Bundle, *, max_bytes: int = CACHE_BYTES, trust: bool = False) -> EngineCache:
+    """Return the cache of a bundle: `engines` inside it, or in a bundle that cannot be written the user's own.
+
+    Neither needs the user to have a home: without one the bundle's is read, and its plans are nobody's.
+
+    Args:
+        bundle: the bundle.
+        max_bytes: most bytes of the plans.
+        trust: take plans that another user or machine built; a plan can run code.
+    """
+    key, no_key = None, ""
+    try:
+        key = user_key()
+    except UserError as error:
+        no_key = str(error)
+    return EngineCache(_folder(bundle), max_bytes=max_bytes, key=key, trust=trust, no_key=no_key)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,3 +59,13 @@ class PlanSource:
             EngineError: the backend refuses the graph.
         """
         return self.cache.fetch(self.backend, graph, self.options, label=label, progress=self.progress, say=self.say)
+
+
+def _folder(bundle: Bundle) -> Path:
+    inside = bundle.path / ENGINES_FOLDER
+    if os.access(inside if inside.is_dir() else bundle.path, os.W_OK):
+        return inside
+    try:
+        return default_cache_folder()
+    except UserError:  # no home: what is inside is used, and the cache says that it keeps nothing
+        return inside

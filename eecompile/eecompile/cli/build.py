@@ -104,8 +104,8 @@ def build_command(
     target: Annotated[
         str,
         typer.Option(
-            help="Device to lower graphs for besides this machine's CPU: local, p100, v100, t4, a100, l4, h100 …; for a "
-            "card that is here engines are built as well.",
+            help="Device to lower graphs for besides this machine's CPU: local, p100, v100, t4, a100, l4, h100 …; "
+            "engines are built as well if the card is here.",
             rich_help_panel=PRECISION,
         ),
     ] = "cpu",

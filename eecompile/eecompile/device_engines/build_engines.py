@@ -33,7 +33,7 @@ def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> Engi
     card = find_card(settings.target, settings.device)
     graphs = graphs_for(bundle.manifest, card, precision=settings.precision, where=str(path))
     backends, skipped = usable_backends(card, settings)
-    buckets = settings.buckets or bundle.costs(bundle.manifest.configurations[0]).buckets
+    buckets = settings.buckets or bundle.costs(bundle.manifest.chosen).buckets
     builder = PlanBuilder(bundle=bundle, card=card, settings=settings, stages=stages)
     built, refused = list[Built](), list[str]()
     for backend in backends:
@@ -60,7 +60,7 @@ def _measure(
 ) -> tuple[MeasuredConfiguration, ...]:
     """Measure every set of plans, and put the bundle with its new configurations in the place of the old one."""
     data = load_tuning_data(bundle, settings, stages)
-    buckets = settings.buckets or bundle.costs(bundle.manifest.configurations[0]).buckets
+    buckets = settings.buckets or bundle.costs(bundle.manifest.chosen).buckets
     meter = CardMeter(
         bundle=bundle,
         device=device,
@@ -80,7 +80,7 @@ def _add(
     bundle: Bundle, device: Device, found: list[tuple[MeasuredConfiguration, Built]], settings: EnginesSettings
 ) -> None:
     """List configurations in front of the others, the fastest first; those of the same name are replaced."""
-    policy = bundle.policy(bundle.manifest.configurations[0]).policy
+    policy = bundle.policy(bundle.manifest.chosen).policy
     new = {measured.name: _entry(measured, each.graphs, device, settings) for measured, each in found}
     files: dict[str, object] = {}
     for measured, _ in found:

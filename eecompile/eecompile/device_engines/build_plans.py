@@ -103,8 +103,6 @@ class PlanBuilder:
         started = perf_counter()
         with self.stages.stage(label):
             plan, outcome = source.fetch(self.bundle.read(file), label=label)
-        for note in plan.notes:
-            self.stages.warn(f"{label}: {note}")
         self.done.append(
             BuiltPlan(
                 label=label,

@@ -6,7 +6,7 @@ from eecompile.inspect.graph import node_lines
 from eecompile.inspect.ranges import ranges_lines
 from eecompile.inspect.segments import load_graphs, segment_lines, target_lines
 from eecompile.inspect.wrapped import listed
-from eerun.bundle import Bundle, Manifest
+from eerun.bundle import Bundle, ConfigurationEntry, Manifest
 
 __all__ = ["bundle_text"]
 
@@ -28,9 +28,9 @@ def bundle_text(bundle: Bundle, *, nodes: bool, ranges: bool) -> str:
         *_head(bundle),
         "",
         *configuration_lines(bundle, report),
-        *_quality(report),
+        *_quality(report, manifest.chosen),
         "",
-        *segment_lines(bundle, report, manifest.configurations[0]),
+        *segment_lines(bundle, report, manifest.chosen),
         *target_lines(bundle),
         *ranges_lines(bundle, every=ranges),
         "",
@@ -69,16 +69,16 @@ def _inputs(manifest: Manifest) -> list[str]:
     ]
 
 
-def _quality(report: BuildReport) -> list[str]:
-    """Shares and accuracy of the chosen configuration on the splits that the build looked at."""
+def _quality(report: BuildReport, chosen: ConfigurationEntry) -> list[str]:
+    """Shares and accuracy of the configuration that the build chose, on the splits that it looked at."""
     found = [(name, split) for name, split in (("tune", report.tune), ("test", report.test)) if split is not None]
     if not found:
         return ["no data were given: thresholds are as given"]
-    return [line for name, split in found for line in _split(name, split)]
+    return [line for name, split in found for line in _split(f"On {name}, {chosen.engine} {chosen.precision}:", split)]
 
 
-def _split(name: str, split: SplitReport) -> list[str]:
+def _split(head: str, split: SplitReport) -> list[str]:
     items = [f"leave {' / '.join(f'{share:.1%}' for share in split.shares)}"]
     if split.accuracy is not None:
         items.append(f"accuracy {split.accuracy:.2%} (final exit {split.accuracy_final:.2%})")
-    return listed(f"On {name}, the chosen one:", [*items, f"agreement {split.agreement:.2%}"])
+    return listed(head, [*items, f"agreement {split.agreement:.2%}"])

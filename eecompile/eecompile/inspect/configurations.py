@@ -1,15 +1,18 @@
 """The ways to run a bundle, as text."""
 
+from collections.abc import Sequence
+
 from eecompile.build.report import BuildReport, TrialReport
 from eecompile.inspect.wrapped import listed
 from eerun.bench.table import aligned, number, share
 from eerun.bundle import Bundle, ConfigurationEntry
+from eerun.costs import CostTable
 
 __all__ = ["configuration_lines", "costs_lines"]
 
 
 def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
-    """One line for each configuration, the chosen one first, and their thresholds."""
+    """One line for each configuration, the first is taken where it runs, and their thresholds."""
     entries = bundle.manifest.configurations
     head = ["", "whole", "nobody leaves", "exits on", "as float32", "final exit", "exits on"]
     rows = [head, *(_row(bundle, report, entry) for entry in entries)]
@@ -19,7 +22,7 @@ def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
     return [
         f"---- {len(entries)} configuration(s): ms of a batch of {report.batch}, answers ----",
         *aligned(rows),
-        "→ chosen; exits on: expected, on tune; as float32: same final answer, on tune; accuracy on test",
+        "→ comes first; exits on: expected, on tune; as float32: same final answer, on tune; accuracy on test",
         "",
         f"---- Thresholds of {policies[entries[0]].policy}: leave when score >= ----",
         *(
@@ -31,7 +34,7 @@ def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
 
 
 def costs_lines(bundle: Bundle) -> list[str]:
-    """What the chosen configuration takes, by batch size."""
+    """What the first configuration takes, by batch size."""
     costs = bundle.costs(bundle.manifest.configurations[0])
     rows = [["batch", *map(str, costs.buckets)]]
     rows += [[f"segment {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.segment_ms)]
@@ -45,8 +48,8 @@ def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list
     test = None if trial is None else trial.test
     return [
         _words(entry),
-        number(costs.whole_ms[-1], 2),
-        number(sum(row[-1] for row in costs.segment_ms), 2),
+        number(_at(report.batch, costs, [costs.whole_ms]), 2),
+        number(_at(report.batch, costs, costs.segment_ms), 2),
         number(None if trial is None else trial.expected_ms, 2),
         share(entry.agreement, 2),
         share(None if test is None else test.accuracy_final, 2),
@@ -54,14 +57,21 @@ def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list
     ]
 
 
+def _at(batch: int, costs: CostTable, rows: Sequence[Sequence[float]]) -> float | None:
+    """The sum of some rows at a batch size; None: it is none of the buckets."""
+    return sum(row[costs.buckets.index(batch)] for row in rows) if batch in costs.buckets else None
+
+
 def _trial(report: BuildReport, entry: ConfigurationEntry) -> TrialReport | None:
-    """What the build measured of a configuration."""
+    """What the build measured of a configuration; nothing of those of cards."""
+    if entry.device is not None:
+        return None
     found = (t for t in report.trials if (t.engine, t.precision) == (entry.engine, entry.precision))
     return next(found, None)
 
 
 def _words(entry: ConfigurationEntry) -> str:
-    return f"{entry.engine} {entry.precision}"
+    return f"{entry.engine} {entry.precision}" + ("" if entry.device is None else f", {entry.device.name}")
 
 
 def _threshold(value: float | None) -> str:

@@ -9,11 +9,12 @@ from pathlib import Path
 
 from eengines.device_engine import DeviceBackend, Plan, PlanOptions
 from eengines.engine_cache.cache_info import CacheInfo, list_cache
-from eengines.engine_cache.entry_file import DamagedEntryError, encode_header
+from eengines.engine_cache.entry_file import DamagedEntryError, encode_front
 from eengines.engine_cache.entry_folder import EntryFolder
 from eengines.engine_cache.file_lock import FileLock
 from eengines.engine_cache.origin import Origin
 from eengines.engine_cache.outcome import Outcome
+from eengines.engine_cache.user_key import KEY_BYTES
 from eengines.errors import UserError
 
 __all__ = ["EngineCache"]
@@ -36,22 +37,49 @@ class _Caller:
     warn: Say
 
 
+@dataclass(frozen=True, kw_only=True)
+class _Unusable:
+    """Why a plan that was kept is not taken.
+
+    Attributes:
+        clause: the reason.
+        foreign: the file is whole, but nothing tells that this user made it. It stays until a plan takes its place.
+    """
+
+    clause: str
+    foreign: bool = False
+
+
 class EngineCache:
     """Plans in a folder, the least recently used leave first. Processes and threads may share it.
+
+    A plan is code for GPU and host, and who may write the folder may write any: so a plan is taken only if it carries
+    the mark of the user's key. Hashes tell damage, not malice.
 
     Args:
         folder: where; it is made when the first plan is built.
         max_bytes: most bytes of all plans in it, those of earlier processes included.
+        key: of this user, see `user_key`; None: there is none, and plans are kept without a mark.
+        trust: take plans without the mark of `key` too, if their digest is right.
+        no_key: why `key` is None, for messages.
 
     Raises:
-        UserError: `max_bytes` is negative.
+        UserError: `max_bytes` is negative, or `key` is not 32 bytes.
     """
 
-    def __init__(self, folder: Path, *, max_bytes: int) -> None:
+    def __init__(
+        self, folder: Path, *, max_bytes: int, key: bytes | None, trust: bool = False, no_key: str = "none is given"
+    ) -> None:
         if max_bytes < 0:
             raise UserError("max_bytes", f"got {max_bytes}, expected 0 or more", "Give the size of the cache in bytes")
+        if key is not None and len(key) != KEY_BYTES:
+            raise UserError("key", f"got {len(key)} bytes, expected {KEY_BYTES}", "Give the one of `user_key`, or None")
         self._folder = EntryFolder(folder, max_bytes=max_bytes)
+        self._key = key
+        self._trust = trust
+        self._no_key = no_key
         self._warned = False
+        self._warned_of_key = False
 
     def fetch(
         self,
@@ -108,25 +136,31 @@ class EngineCache:
             found = self._look_up(origin.key, caller)
             if isinstance(found, Plan):
                 return found, Outcome(status="hit", reason=f"{caller.label}: the plan was built elsewhere meanwhile")
-            if found:
+            if found and not found.foreign:
                 self._folder.remove(origin.key)
-            earlier = found or self._earlier(origin, caller.label)
+            earlier = found.clause if found else self._earlier(origin, caller.label)
             reason = f"{caller.label}: {f'{earlier}: building again' if earlier else 'no plan in the cache: building'}"
+            if found and found.foreign:
+                reason += " (--trust-plans takes it)"
+            self._warn_of_key(caller)
             caller.inform(reason)
             plan = backend.build(graph, options, caller.progress)
             not_kept = self._keep(origin, plan, caller) if lock else "the cache cannot be written"
         return plan, Outcome(status="rebuilt" if earlier else "built", reason=reason, not_kept=not_kept)
 
-    def _look_up(self, key: str, caller: _Caller) -> Plan | str:
-        """Return a plan, which counts as a use, or a clause on what is wrong with its file; empty: there is none."""
+    def _look_up(self, key: str, caller: _Caller) -> Plan | _Unusable | None:
+        """Return a plan, which counts as a use, or why the one that is kept is not taken; None: none is."""
         try:
-            plan = self._folder.read(key)
+            plan, own = self._folder.read(key, self._key)
         except (FileNotFoundError, NotADirectoryError):
-            return ""
+            return None
         except DamagedEntryError as error:
-            return f"the kept plan is damaged, {error}"
+            return _Unusable(clause=f"the kept plan is damaged, {error}")
         except OSError as error:
-            return f"the kept plan cannot be read, {error}"
+            return _Unusable(clause=f"the kept plan cannot be read, {error}")
+        if not own and not self._trust:
+            known = "was not made by this user" if self._key else "may be anybody's, there is no key to tell"
+            return _Unusable(clause=f"the kept plan {known}", foreign=True)
         try:
             self._folder.touch(key)
         except OSError as error:
@@ -173,13 +207,13 @@ class EngineCache:
 
     def _keep(self, origin: Origin, plan: Plan, caller: _Caller) -> str:
         """Keep a plan if possible, and return why not; empty: it is kept."""
-        header = encode_header(caller.label, origin, plan)
-        nbytes, most = len(header) + len(plan.content), self._folder.max_bytes
+        front = encode_front(caller.label, origin, plan, self._key)
+        nbytes, most = len(front) + len(plan.content), self._folder.max_bytes
         if nbytes > most:
             not_kept = f"it has {nbytes} bytes, the cache at most {most}"
         else:
             try:
-                self._folder.keep(origin.key, header, plan.content)
+                self._folder.keep(origin.key, front, plan.content)
             except OSError as error:
                 not_kept = f"it cannot be written: {error}"
             else:
@@ -191,3 +225,9 @@ class EngineCache:
         if not self._warned:
             self._warned = True
             caller.warn(f"{self._folder.path}: the cache cannot be written: {error}. Plans are built and not kept")
+
+    def _warn_of_key(self, caller: _Caller) -> None:
+        if self._key is None and not self._warned_of_key:
+            self._warned_of_key = True
+            words = "there is no key of this user, and plans are kept without its mark: only --trust-plans takes them"
+            caller.warn(f"{self._folder.path}: {words} ({self._no_key})")

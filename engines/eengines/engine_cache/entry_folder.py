@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import BinaryIO
 
 from eengines.device_engine import Plan
-from eengines.engine_cache.entry_file import DamagedEntryError, EntryHeader, read_header, read_plan
+from eengines.engine_cache.entry_file import DamagedEntryError, EntryFront, EntryHeader, read_front, read_plan
 from eengines.engine_cache.file_lock import FileLock, lock_briefly
 
 __all__ = ["EntryFolder", "StoredFile"]
@@ -83,17 +83,19 @@ class EntryFolder:
             OSError: it cannot be read.
         """
         with self._open(key) as (file, size):
-            return _own_header(file, size, key)
+            return _front(file, size, key).header
 
-    def read(self, key: str) -> Plan:
-        """Read and verify a plan; this is not a use yet.
+    def read(self, key: str, user_key: bytes | None) -> tuple[Plan, bool]:
+        """Read and verify a plan, and tell whether it was made under a user's key; this is not a use yet.
 
         Raises:
             DamagedEntryError: the file is not what was written.
             OSError: it cannot be read.
         """
         with self._open(key) as (file, size):
-            return read_plan(file, _own_header(file, size, key))
+            front = _front(file, size, key)
+            plan = read_plan(file, front.header)
+        return plan, user_key is not None and front.is_by(user_key, plan)
 
     def touch(self, key: str) -> None:
         """Make a plan the most recently used one.
@@ -114,7 +116,7 @@ class EntryFolder:
         self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
         return FileLock.take(self._lock(key))
 
-    def keep(self, key: str, header: bytes, content: bytes) -> None:
+    def keep(self, key: str, front: bytes, content: bytes) -> None:
         """Write a plan, then let others leave until all fits. The key's lock must be held.
 
         Raises:
@@ -124,7 +126,7 @@ class EntryFolder:
         part = self.path / f".{key}.{secrets.token_hex(8)}.part"
         try:
             with part.open("xb") as file:
-                file.write(header)
+                file.write(front)
                 file.write(content)
                 file.flush()
                 os.fsync(file.fileno())
@@ -191,8 +193,9 @@ class EntryFolder:
         return self.path / f"{key}.plan"
 
 
-def _own_header(file: BinaryIO, size: int, key: str) -> EntryHeader:
-    header = read_header(file, size)
-    if header.origin.key != key:
-        raise DamagedEntryError(f"it holds the plan of key {header.origin.key[:8]}")
-    return header
+def _front(file: BinaryIO, size: int, key: str) -> EntryFront:
+    """Read the front of a file that has the name of a key."""
+    front = read_front(file, size)
+    if front.header.origin.key != key:
+        raise DamagedEntryError(f"it holds the plan of key {front.header.origin.key[:8]}")
+    return front

@@ -9,7 +9,7 @@ from eengines.device_engine import DeviceBackend, PlanOptions
 
 __all__ = ["FORMAT", "Origin"]
 
-FORMAT = 1
+FORMAT = 2
 """Version of the files. It is part of the key: files of other versions are never looked up, and leave by the LRU."""
 
 

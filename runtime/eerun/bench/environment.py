@@ -13,7 +13,19 @@ from eerun.measure_costs import device_name
 
 __all__ = ["Environment", "environment"]
 
-RECORDED_VERSIONS = ("eecompile", "numpy", "onnxruntime", "openvino", "torch")
+RECORDED_VERSIONS = (
+    "eecompile",
+    "numpy",
+    "onnxruntime",
+    "onnxruntime-gpu",
+    "openvino",
+    "torch",
+    "tensorrt",
+    "tensorrt-rtx",
+    "tensorrt-rtx-cu13",
+    "cuda-bindings",
+    "nvidia-ml-py",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +40,7 @@ class Environment:
         versions: versions of the libraries that are installed.
         command: the command line, without the folders of files.
         date_utc: start of the record, ISO 8601.
+        driver: version of the GPU's driver; None: no GPU took part.
     """
 
     processor: str
@@ -37,6 +50,7 @@ class Environment:
     versions: dict[str, str]
     command: str
     date_utc: str
+    driver: str | None = None
 
 
 def environment() -> Environment:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eerun.bench.environment import Environment
+from eerun.bench.gpu_result import GpuSummary
 from eerun.bench.settings import BenchSettings
 from eerun.bench.speeds import BaselineSummary, ContestantSummary, RivalSummary
 from eerun.bench.statistics import PairedRatio
@@ -154,6 +155,7 @@ class BenchResult:
         trials: consecutive parts of the run.
         wall_s: seconds of the whole run, all contestants together.
         warnings: what the user should know.
+        gpu: the card and the times on it; None: the chain ran on the host.
     """
 
     format: str
@@ -179,6 +181,7 @@ class BenchResult:
     trials: tuple[Trial, ...]
     wall_s: float
     warnings: tuple[str, ...]
+    gpu: GpuSummary | None = None
 
     @property
     def whole(self) -> BaselineSummary:

@@ -1,6 +1,7 @@
 """One bench run from settings to result."""
 
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,6 +12,8 @@ from eengines.threads import threads_or_default
 from eerun.bench.contestants import ChainContestants, Contestant
 from eerun.bench.cost_meter import CostMeter
 from eerun.bench.environment import environment
+from eerun.bench.gpu_card import BenchCard
+from eerun.bench.gpu_measure import bench_card, measure_gpu
 from eerun.bench.heats import Field, run_heats
 from eerun.bench.measure import CHAIN, EXITS_OFF, Measured, measure
 from eerun.bench.oracle import break_even_share, oracle_ms
@@ -31,17 +34,24 @@ from eerun.costs import CostTable
 
 __all__ = ["run_bench"]
 
-FORMAT = "eerun.bench/2.0"
+FORMAT = "eerun.bench/2.1"
+"""2.1 added `gpu`, and `driver` to `environment`; see `eerun.bench.gpu_result`."""
 NS_PER_MS = 1e6
 
 
-def run_bench(settings: BenchSettings, progress: Callable[[float], None], device: Device | None = None) -> BenchResult:
+def run_bench(
+    settings: BenchSettings,
+    progress: Callable[[float], None],
+    device: Device | None = None,
+    card: BenchCard | None = None,
+) -> BenchResult:
     """Measure a bundle against its rivals.
 
     Args:
         settings: what the user chose.
         progress: called between batches with the share of the run that is over; it should return quickly.
         device: an open device in place of the number in the settings.
+        card: what to ask about clocks and energy, in place of the device's own.
 
     Raises:
         UserError: settings or data cannot be used.
@@ -58,9 +68,15 @@ def run_bench(settings: BenchSettings, progress: Callable[[float], None], device
     rival = _rival(bundle, chain, settings, threads)
     field = run_heats(way, inputs, settings, threads=threads, device=settings.on_device(device))
     meter = CostMeter(chain.executor, field.raced[field.own], chain.model.costs, batch=settings.batch_size)
-    measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress)
+    card = bench_card(chain, card)
+    with nullcontext() if card is None else card.watching():
+        measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress)
     subject = subject_of(chain, split, settings, threads=threads)
-    return _result(settings, subject, chain, split, field, measured, meter.table())
+    result = _result(settings, subject, chain, split, field, measured, meter.table())
+    if card is not None:
+        gpu = measure_gpu(chain, field, result.fastest, card, inputs, settings)
+        result = replace(result, gpu=gpu, environment=replace(result.environment, driver=gpu.driver))
+    return replace(result, warnings=(*split.warnings, *run_warnings(result, chain.model.costs)))
 
 
 def _contestants(chain: ChainContestants, field: Field) -> dict[str, Contestant]:
@@ -104,7 +120,7 @@ def _result(
     chain, off, whole = (measured.times_ns[name].astype(np.float64) for name in (CHAIN, EXITS_OFF, fastest))
     oracle = np.array([sum(oracle_ms(costs, part) for part in parts) for parts in measured.steps]) * NS_PER_MS
     float32 = float32_answers(field, measured, split.samples.inputs, threads=subject.threads)
-    result = BenchResult(
+    return BenchResult(
         format=FORMAT,
         environment=environment(),
         settings=settings.without_folders(),
@@ -129,4 +145,3 @@ def _result(
         wall_s=measured.wall_ns / 1e9,
         warnings=split.warnings,
     )
-    return replace(result, warnings=(*split.warnings, *run_warnings(result, contestants.model.costs)))

@@ -1,5 +1,6 @@
 """What a user should know before believing a result."""
 
+from eerun.bench.gpu_warnings import gpu_warnings
 from eerun.bench.result import BenchResult
 from eerun.bench.table import share
 from eerun.costs import CostTable
@@ -39,7 +40,8 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
         found.append(
             f"Only {result.whole.speedup.pairs} pairs were measured: intervals are rough. Give a longer --duration."
         )
-    here = f"{result.subject.engine} on {device_name()}, {result.subject.threads} threads"
+    on = f"{device_name()}, {result.subject.threads} threads" if result.gpu is None else result.gpu.card
+    here = f"{result.subject.engine} on {on}"
     there = f"{built_with.engine} on {built_with.device}"
     if here != there:
         found.append(
@@ -53,4 +55,4 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
             f"{share(result.quality.agreement_exits_off, 2)} of the samples: "
             "run `eecompile verify`."
         )
-    return tuple(found)
+    return (*found, *(() if result.gpu is None else gpu_warnings(result.gpu)))

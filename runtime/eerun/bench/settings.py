@@ -42,6 +42,7 @@ class BenchSettings:
         device: number of the GPU, where the bundle runs on one.
         in_flight: batches that run at once on a GPU.
         device_exits: let the GPU go from exit to exit without the host.
+        trust_plans: take plans in the bundle that another user or machine built.
         against: a further rival from `RIVALS`, or None.
         model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
         factory: `package.module:function` that makes the network of a checkpoint, for the rival.
@@ -60,6 +61,7 @@ class BenchSettings:
     device: int = 0
     in_flight: int = 2
     device_exits: bool = False
+    trust_plans: bool = False
     against: str | None = None
     model: Path | None = None
     factory: str | None = None
@@ -85,7 +87,10 @@ class BenchSettings:
     def on_device(self, device: Device | None = None) -> DeviceSettings:
         """Settings of the device executor; `device` is one that is open, in place of the number."""
         return DeviceSettings(
-            device=self.device if device is None else device, in_flight=self.in_flight, device_exits=self.device_exits
+            device=self.device if device is None else device,
+            in_flight=self.in_flight,
+            device_exits=self.device_exits,
+            trust_plans=self.trust_plans,
         )
 
     def without_folders(self) -> "BenchSettings":

@@ -1,5 +1,6 @@
 """A bench result as text: trtexec's block, then exits, segments and the verdict."""
 
+from eerun.bench.gpu_text import gpu_block
 from eerun.bench.result import BenchResult
 from eerun.bench.speeds import ContestantSummary
 from eerun.bench.statistics import Latency
@@ -12,6 +13,8 @@ __all__ = ["text_report"]
 def text_report(result: BenchResult) -> str:
     """Return the blocks that `eerun bench` prints, without an end of line."""
     blocks = [_performance(result), _exits(result), _segments(result), *_heats(result), _contestants(result)]
+    if result.gpu is not None:
+        blocks.append(gpu_block(result.gpu, tuple(exit_.name for exit_ in result.exits)))
     blocks.append(["=== Verdict ===", *verdict(result)])
     return "\n\n".join("\n".join(block) for block in blocks)
 

@@ -217,3 +217,8 @@ class Manifest:
     splits: dict[str, SplitEntry]
     split_seed: int
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+    @property
+    def chosen(self) -> ConfigurationEntry:
+        """The configuration that the build chose for its own machine; those of cards come later, and stand in front."""
+        return next(entry for entry in self.configurations if entry.device is None)

@@ -157,10 +157,14 @@ def _check_shape(manifest: Manifest, where: str) -> None:
 
 
 def _check_configurations(manifest: Manifest, where: str) -> None:
-    """There is at least one way to run the bundle in float32, no two have one name, and each has all segments."""
+    """There is a way to run the bundle in float32 on the CPU, no two have one name, and each has all segments."""
     names = [way.name for way in manifest.configurations]
-    if len(set(names)) != len(names) or all(way.precision != "float32" for way in manifest.configurations):
-        raise BundleError(where, f"got configurations {names}, expected different ones, one of them float32", REBUILD)
+    if len(set(names)) != len(names) or all(
+        way.precision != "float32" or way.device is not None for way in manifest.configurations
+    ):
+        raise BundleError(
+            where, f"got configurations {names}, expected different ones, one of them float32 on the CPU", REBUILD
+        )
     for way in manifest.configurations:
         if len(way.segments) != len(manifest.segments):
             raise BundleError(

@@ -65,6 +65,14 @@ def bench_command(
             rich_help_panel=GPU,
         ),
     ] = False,
+    trust_plans: Annotated[
+        bool,
+        typer.Option(
+            "--trust-plans",
+            help="Take plans in the bundle that another user or machine built; a plan can run code.",
+            rich_help_panel=GPU,
+        ),
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of the order of samples and of the intervals.")] = 0,
     against: Annotated[
         str | None,
@@ -122,6 +130,7 @@ def bench_command(
         device=device,
         in_flight=in_flight,
         device_exits=device_exits,
+        trust_plans=trust_plans,
         against=against,
         model=model,
         factory=factory,

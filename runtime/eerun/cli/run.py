@@ -67,6 +67,14 @@ def run_command(
             rich_help_panel=GPU,
         ),
     ] = False,
+    trust_plans: Annotated[
+        bool,
+        typer.Option(
+            "--trust-plans",
+            help="Take plans in the bundle that another user or machine built; a plan can run code.",
+            rich_help_panel=GPU,
+        ),
+    ] = False,
     exits: Annotated[
         bool, typer.Option("--exits/--no-exits", help="Let samples leave early, or run all to the final exit.")
     ] = True,
@@ -89,6 +97,7 @@ def run_command(
         device=device,
         in_flight=in_flight,
         device_exits=device_exits,
+        trust_plans=trust_plans,
     )
     names = [entry.name for entry in model.manifest.inputs]
     source = _source(data, path)

@@ -39,7 +39,18 @@ class Decisions:
 
 
 class ExitKernels:
-    """One launch after each exit; its arguments lie on the device."""
+    """One launch after each exit; its arguments lie on the device.
+
+    The last exit is launched once, on a batch of no rows: a GPU may load a kernel when it first runs, and no capture can
+    hold that. At the last exit it sets no selector, which only a graph has.
+
+    Args:
+        kernel: the exit kernel.
+        chain: the engines.
+        memory: of the slot; no batch was in it yet.
+        decisions: tables of all slots.
+        stream: of the slot.
+    """
 
     def __init__(
         self, kernel: Kernel, chain: DeviceChain, memory: SlotMemory, decisions: Decisions, stream: Stream
@@ -51,6 +62,8 @@ class ExitKernels:
         self._parts = [_parts(rows) for rows in moved]
         tables = [_table(chain, memory, decisions, index, self._moved[index], moved[index]) for index in range(exits)]
         self._tables = [upload(chain.device, table, stream) for table in tables]
+        self.launch(exits - 1, rows=1, stream=stream)
+        stream.synchronize()
 
     def launch(self, exit_index: int, *, rows: int, stream: Stream, selector: int = 0) -> None:
         """Enqueue the decision of an exit for a batch of at most `rows` rows; a program with selectors reads one."""

@@ -79,7 +79,7 @@ class SlotMemory:
     def _source(self, given: Array | DeviceView, spec: TensorSpec, rows: slice) -> int:
         """Address of samples: where they are on the device, or pinned memory that they are copied to."""
         if isinstance(given, DeviceView):
-            return given.address + rows.start * spec.row_bytes
+            return given.address + int(rows.start) * spec.row_bytes
         staging = self._staging[spec.name]
         count = rows.stop - rows.start
         target = staging.array[: count * spec.row_bytes].view(spec.storage).reshape(count, *spec.shape)

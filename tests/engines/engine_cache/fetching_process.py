@@ -8,7 +8,7 @@ import sys
 import time
 from pathlib import Path
 
-from zlib_backend import OPTIONS, ZlibBackend
+from zlib_backend import OPTIONS, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache
 
@@ -26,7 +26,7 @@ def main() -> None:
         while not (signals / "go").exists():
             time.sleep(0.01)
 
-    plan, outcome = EngineCache(folder, max_bytes=10**6).fetch(
+    plan, outcome = EngineCache(folder, max_bytes=10**6, key=USER_KEY).fetch(
         ZlibBackend(during=during),
         b"the graph" * 100,
         OPTIONS,

@@ -6,7 +6,7 @@ import msgspec
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
-from zlib_backend import OPTIONS, T4, ZlibBackend
+from zlib_backend import OPTIONS, T4, USER_KEY, ZlibBackend
 
 from eengines.device_engine import PlanOptions
 from eengines.engine_cache import EngineCache
@@ -41,17 +41,17 @@ def fetch(cache, backend, graph=None, options=OPTIONS, label="segment 2"):
 @pytest.fixture
 def cache(tmp_path) -> EngineCache:
     """A cache with a plan of `quantized_graph`."""
-    cache = EngineCache(tmp_path / "cache", max_bytes=10**6)
+    cache = EngineCache(tmp_path / "cache", max_bytes=10**6, key=USER_KEY)
     _, outcome = fetch(cache, ZlibBackend())
     assert (outcome.status, outcome.not_kept) == ("built", "")
     return cache
 
 
 def test_the_same_again_is_a_hit_with_content_and_notes(tmp_path):
-    cache = EngineCache(tmp_path / "deep" / "cache", max_bytes=10**6)
+    cache = EngineCache(tmp_path / "deep" / "cache", max_bytes=10**6, key=USER_KEY)
     backend = ZlibBackend(notes=("MatMul became a convolution", "zweite Ä"))
     built, first = fetch(cache, backend)
-    kept, second = fetch(EngineCache(tmp_path / "deep" / "cache", max_bytes=10**6), backend)
+    kept, second = fetch(EngineCache(tmp_path / "deep" / "cache", max_bytes=10**6, key=USER_KEY), backend)
 
     assert (first.status, second.status, backend.builds) == ("built", "hit", 1)
     assert kept == built
@@ -113,7 +113,7 @@ def test_every_part_of_an_origin_is_part_of_the_key():
     origin = Origin.of(ZlibBackend(), b"", OPTIONS)
     others = [
         msgspec.structs.replace(origin, **{name: value})
-        for name, value in {"engine": "e", "identity": {}, "options": {}, "graph": "", "format": 2}.items()
+        for name, value in {"engine": "e", "identity": {}, "options": {}, "graph": "", "format": 0}.items()
     ]
     assert len(others) == len(msgspec.structs.fields(Origin))
     assert len({origin.key, *(other.key for other in others)}) == len(others) + 1
@@ -137,7 +137,7 @@ def test_the_reason_names_the_most_alike_plan_of_the_label(cache):
 
 
 def test_a_backend_without_plans_is_asked_every_time(tmp_path):
-    cache = EngineCache(tmp_path / "cache", max_bytes=10**6)
+    cache = EngineCache(tmp_path / "cache", max_bytes=10**6, key=USER_KEY)
     backend = ZlibBackend(has_plans=False)
     outcomes = [fetch(cache, backend)[1] for _ in range(2)]
 

@@ -4,14 +4,14 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from zlib_backend import OPTIONS, ZlibBackend
+from zlib_backend import OPTIONS, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache, default_cache_folder
 from eengines.errors import UserError
 
 
 def test_a_listing(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=12345)
+    cache = EngineCache(tmp_path, max_bytes=12345, key=USER_KEY)
     for number in (1, 2):
         cache.fetch(ZlibBackend(), bytes([number]), OPTIONS, label=f"segment {number}")
     info = cache.info()
@@ -27,7 +27,7 @@ def test_a_listing(tmp_path):
 
 
 def test_a_cache_that_is_not_there_is_empty(tmp_path):
-    info = EngineCache(tmp_path / "none", max_bytes=1).info()
+    info = EngineCache(tmp_path / "none", max_bytes=1, key=USER_KEY).info()
     assert (info.nbytes, info.entries) == (0, ())
     assert not (tmp_path / "none").exists()
 
@@ -35,11 +35,11 @@ def test_a_cache_that_is_not_there_is_empty(tmp_path):
 def test_a_cache_that_is_a_file(tmp_path):
     (tmp_path / "file").touch()
     with pytest.raises(UserError, match="Not a directory"):
-        EngineCache(tmp_path / "file", max_bytes=1).info()
+        EngineCache(tmp_path / "file", max_bytes=1, key=USER_KEY).info()
 
 
 def test_a_backend_that_says_nothing_of_itself(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=12345)
+    cache = EngineCache(tmp_path, max_bytes=12345, key=USER_KEY)
     cache.fetch(ZlibBackend({}), b"", OPTIONS, label="s")
     (entry,) = cache.info().entries
     assert (entry.library, entry.card) == ("", "")

@@ -6,7 +6,7 @@ import os
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from zlib_backend import OPTIONS, T4, ZlibBackend
+from zlib_backend import OPTIONS, T4, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache
 from eengines.engine_cache.entry_file import MAX_HEADER_BYTES, PREFIX
@@ -17,7 +17,7 @@ KEY = Origin.of(ZlibBackend(), GRAPH, OPTIONS).key
 
 
 def fetch(folder, backend, graph=GRAPH):
-    return EngineCache(folder, max_bytes=10**6).fetch(backend, graph, OPTIONS, label="segment 2")
+    return EngineCache(folder, max_bytes=10**6, key=USER_KEY).fetch(backend, graph, OPTIONS, label="segment 2")
 
 
 @pytest.fixture(scope="module")
@@ -71,7 +71,7 @@ def test_every_foreign_file(written, folder, content):
         (lambda file: file + b"\0", "bytes, expected"),
         (lambda file: file[: len(file) // 2] + bytes(len(file) - len(file) // 2), "SHA-256"),
         (lambda file: b"PK\3\4" + file[4:], "it begins with b'PK"),
-        (lambda file: file[:8] + (9).to_bytes(4, "little") + file[12:], "got format 9, expected 1"),
+        (lambda file: file[:8] + (9).to_bytes(4, "little") + file[12:], "got format 9, expected 2"),
         (
             lambda file: file[:12] + (MAX_HEADER_BYTES + 1).to_bytes(4, "little") + file[16:],
             f"expected at most {MAX_HEADER_BYTES}",
@@ -87,7 +87,8 @@ def test_the_damage_is_named(written, folder, damage, words):
 
 def test_a_header_that_is_whole_but_says_something_else(written, folder):
     header = b'{"label":"segment 2"}'
-    content = PREFIX.pack(written[:8], 1, len(header), hashlib.sha256(header).digest()) + header
+    tag = bytes(32)
+    content = PREFIX.pack(written[:8], 2, len(header), hashlib.sha256(tag + header).digest(), tag) + header
     assert "cannot be understood" in assert_repaired(folder, content, written)
 
 
@@ -141,6 +142,6 @@ def test_damage_elsewhere_disturbs_nobody(written, tmp_path):
     (tmp_path / f"{'0' * 64}.plan").write_bytes(b"damaged")
     backend = ZlibBackend()
     assert [fetch(tmp_path, backend)[1].status for _ in range(2)] == ["built", "hit"]
-    listed = EngineCache(tmp_path, max_bytes=10**6).info().entries
+    listed = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY).info().entries
     assert [entry.label for entry in listed] == ["segment 2", ""]
     assert "it begins with" in listed[1].problem

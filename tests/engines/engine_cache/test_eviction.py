@@ -10,10 +10,10 @@ import pytest
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
-from zlib_backend import OPTIONS, ZlibBackend
+from zlib_backend import OPTIONS, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache
-from eengines.engine_cache.entry_file import encode_header
+from eengines.engine_cache.entry_file import encode_front
 from eengines.engine_cache.origin import Origin
 from eengines.errors import UserError
 
@@ -24,8 +24,8 @@ GRAPHS = [random.Random(number).randbytes(100 + 150 * number) for number in rang
 
 def file_bytes(number: int) -> int:
     plan = BACKEND.build(GRAPHS[number], OPTIONS, lambda _: None)
-    header = encode_header(f"segment {number}", Origin.of(BACKEND, GRAPHS[number], OPTIONS), plan)
-    return len(header) + len(plan.content)
+    front = encode_front(f"segment {number}", Origin.of(BACKEND, GRAPHS[number], OPTIONS), plan, USER_KEY)
+    return len(front) + len(plan.content)
 
 
 SIZES = [file_bytes(number) for number in range(len(GRAPHS))]
@@ -38,37 +38,37 @@ def fetch(cache: EngineCache, number: int, said: list[str] | None = None):
 
 def kept(folder: Path) -> list[int]:
     """Numbers of the plans, the most recently used first."""
-    return [int(entry.label.split()[1]) for entry in EngineCache(folder, max_bytes=0).info().entries]
+    return [int(entry.label.split()[1]) for entry in EngineCache(folder, max_bytes=0, key=USER_KEY).info().entries]
 
 
 def test_a_hit_counts_as_use(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:3]))
+    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:3]), key=USER_KEY)
     for number in (0, 1, 2):
         fetch(cache, number)
     assert fetch(cache, 0).status == "hit"
-    cache = EngineCache(tmp_path, max_bytes=SIZES[0] + SIZES[2] + SIZES[3])
+    cache = EngineCache(tmp_path, max_bytes=SIZES[0] + SIZES[2] + SIZES[3], key=USER_KEY)
     fetch(cache, 3)
     assert kept(tmp_path) == [3, 0, 2], "first in, first out would have lost 0"
 
 
 def test_plans_of_earlier_processes_count_and_no_more_leave_than_must(tmp_path):
     for number in range(5):
-        fetch(EngineCache(tmp_path, max_bytes=10**6), number)
+        fetch(EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY), number)
     limit = sum(SIZES[1:6])
-    fetch(EngineCache(tmp_path, max_bytes=limit), 5)
+    fetch(EngineCache(tmp_path, max_bytes=limit, key=USER_KEY), 5)
     assert kept(tmp_path) == [5, 4, 3, 2, 1]
-    assert EngineCache(tmp_path, max_bytes=limit).info().nbytes == limit
+    assert EngineCache(tmp_path, max_bytes=limit, key=USER_KEY).info().nbytes == limit
 
 
 def test_the_newest_stays_if_it_is_all_that_fits(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=SIZES[7])
+    cache = EngineCache(tmp_path, max_bytes=SIZES[7], key=USER_KEY)
     for number in (0, 1, 7):
         assert fetch(cache, number).not_kept == ""
     assert kept(tmp_path) == [7]
 
 
 def test_a_plan_larger_than_the_cache_is_used_and_nothing_leaves(tmp_path, said):
-    cache = EngineCache(tmp_path, max_bytes=SIZES[7] - 1)
+    cache = EngineCache(tmp_path, max_bytes=SIZES[7] - 1, key=USER_KEY)
     fetch(cache, 0)
     outcome = fetch(cache, 7, said)
     assert outcome.status == "built"
@@ -78,7 +78,7 @@ def test_a_plan_larger_than_the_cache_is_used_and_nothing_leaves(tmp_path, said)
 
 
 def test_a_clock_that_goes_back_does_not_change_the_order(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:3]))
+    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:3]), key=USER_KEY)
     for number in (0, 1):
         fetch(cache, number)
     ahead = 2**62
@@ -93,13 +93,13 @@ def test_other_files_are_left_alone(tmp_path):
     names = ["notes.txt", "0.plan", f"{'0' * 64}.plan.bak", f"{'G' * 64}.plan", ".0.part"]
     for name in names:
         (tmp_path / name).write_bytes(bytes(10**5))
-    fetch(EngineCache(tmp_path, max_bytes=SIZES[1]), 1)
-    assert EngineCache(tmp_path, max_bytes=0).info().nbytes == SIZES[1]
+    fetch(EngineCache(tmp_path, max_bytes=SIZES[1], key=USER_KEY), 1)
+    assert EngineCache(tmp_path, max_bytes=0, key=USER_KEY).info().nbytes == SIZES[1]
     assert {path.name for path in tmp_path.iterdir()} >= set(names)
 
 
 def test_damaged_files_count_and_leave_in_their_turn(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:2]))
+    cache = EngineCache(tmp_path, max_bytes=sum(SIZES[:2]), key=USER_KEY)
     fetch(cache, 0)
     damaged = tmp_path / f"{'0' * 64}.plan"
     damaged.write_bytes(bytes(SIZES[1]))
@@ -114,17 +114,17 @@ def test_what_cannot_be_removed_does_not_drive_out_the_newest(tmp_path):
     (obstacle / "file").touch()
     os.utime(obstacle, ns=(1, 1))
     assert obstacle.stat().st_size > 0
-    cache = EngineCache(tmp_path, max_bytes=SIZES[6])
+    cache = EngineCache(tmp_path, max_bytes=SIZES[6], key=USER_KEY)
     assert fetch(cache, 6).not_kept == ""
     assert fetch(cache, 6).status == "hit"
 
 
 def test_no_room_at_all(tmp_path):
-    cache = EngineCache(tmp_path, max_bytes=0)
+    cache = EngineCache(tmp_path, max_bytes=0, key=USER_KEY)
     assert fetch(cache, 0).not_kept
     assert kept(tmp_path) == []
     with pytest.raises(UserError, match="got -1, expected 0 or more"):
-        EngineCache(tmp_path, max_bytes=-1)
+        EngineCache(tmp_path, max_bytes=-1, key=USER_KEY)
 
 
 class LeastRecentlyUsed(RuleBasedStateMachine):
@@ -139,7 +139,7 @@ class LeastRecentlyUsed(RuleBasedStateMachine):
         self.model = OrderedDict()
 
     def new(self) -> EngineCache:
-        return EngineCache(self.folder, max_bytes=self.limit)
+        return EngineCache(self.folder, max_bytes=self.limit, key=USER_KEY)
 
     @rule(number=st.integers(0, len(GRAPHS) - 1), which=st.integers(0, 1))
     def fetch(self, number, which):

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from zlib_backend import OPTIONS, T4, ZlibBackend
+from zlib_backend import OPTIONS, T4, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache
 from eengines.errors import EngineError
@@ -28,7 +28,7 @@ def fetch(cache, graph=b"graph", backend=None, said=None):
 def read_only() -> Iterator[Path]:
     """A folder with one plan that this process may read but not write, root or not."""
     folder = Path(tempfile.mkdtemp())
-    fetch(EngineCache(folder, max_bytes=10**6))
+    fetch(EngineCache(folder, max_bytes=10**6, key=USER_KEY))
     for path in folder.iterdir():
         path.chmod(0o444)
     folder.chmod(0o555)
@@ -53,7 +53,7 @@ def small_files() -> Iterator[None]:
 
 def test_a_read_only_folder_is_read_and_said_once(read_only, said):
     before = sorted(read_only.iterdir())
-    cache = EngineCache(read_only, max_bytes=10**6)
+    cache = EngineCache(read_only, max_bytes=10**6, key=USER_KEY)
     assert fetch(cache, said=said)[1].status == "hit"
     for _ in range(2):
         _, outcome = fetch(cache, b"other", said=said)
@@ -66,7 +66,7 @@ def test_a_read_only_folder_is_read_and_said_once(read_only, said):
 
 def test_a_folder_that_cannot_be_made(tmp_path, said):
     (tmp_path / "file").touch()
-    cache = EngineCache(tmp_path / "file" / "cache", max_bytes=10**6)
+    cache = EngineCache(tmp_path / "file" / "cache", max_bytes=10**6, key=USER_KEY)
     plan, outcome = fetch(cache, said=said)
     assert plan.content
     assert (outcome.status, outcome.not_kept) == ("built", "the cache cannot be written")
@@ -76,13 +76,13 @@ def test_a_folder_that_cannot_be_made(tmp_path, said):
 def test_without_a_callback_the_logger_says_it(tmp_path, caplog):
     (tmp_path / "cache").touch()
     with caplog.at_level(logging.INFO, logger="eengines"):
-        fetch(EngineCache(tmp_path / "cache", max_bytes=10**6))
+        fetch(EngineCache(tmp_path / "cache", max_bytes=10**6, key=USER_KEY))
     levels = [(record.name, record.levelname) for record in caplog.records]
     assert levels == [("eengines", "WARNING"), ("eengines", "INFO")]
 
 
 def test_a_full_disk(tmp_path, said, small_files):
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     fetch(cache)
     plan, outcome = fetch(cache, LARGE, said=said)
 
@@ -98,7 +98,7 @@ def test_an_interrupted_build_leaves_nothing_and_the_finished_ones_stay(tmp_path
     def interrupt() -> None:
         raise KeyboardInterrupt
 
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     fetch(cache, b"segment 1")
     before = sorted(tmp_path.iterdir())
     with pytest.raises(KeyboardInterrupt):
@@ -113,7 +113,7 @@ def test_an_interrupt_while_writing_leaves_nothing(tmp_path, monkeypatch):
     def interrupted(descriptor: int) -> None:
         raise KeyboardInterrupt
 
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     monkeypatch.setattr(os, "fsync", interrupted)
     with pytest.raises(KeyboardInterrupt):
         fetch(cache)
@@ -124,7 +124,7 @@ def test_a_refusal_of_the_backend_leaves_nothing(tmp_path):
     def refuse() -> None:
         raise EngineError("node Gemm", "it is refused", "Change it")
 
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     with pytest.raises(EngineError, match="node Gemm"):
         fetch(cache, backend=ZlibBackend(T4, during=refuse))
     assert list(tmp_path.iterdir()) == []
@@ -136,5 +136,5 @@ def test_a_failing_callback_is_not_taken_for_the_folder(tmp_path):
         raise BrokenPipeError(line)
 
     with pytest.raises(BrokenPipeError):
-        EngineCache(tmp_path, max_bytes=10**6).fetch(ZlibBackend(), b"g", OPTIONS, label="s", say=broken)
+        EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY).fetch(ZlibBackend(), b"g", OPTIONS, label="s", say=broken)
     assert list(tmp_path.iterdir()) == []

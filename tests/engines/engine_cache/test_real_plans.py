@@ -30,7 +30,7 @@ def test_plans_of_two_cards_and_two_weights(tmp_path):
     backend = module.TensorRtRtxBackend()
 
     def fetch(weight, options):
-        cache = EngineCache(tmp_path, max_bytes=10**9)
+        cache = EngineCache(tmp_path, max_bytes=10**9, key=USER_KEY)
         return cache.fetch(backend, convolution(weight), options, label="segment 1")
 
     wanted = [(0.5, AMPERE), (0.5, ADA), (0.25, AMPERE)]
@@ -42,5 +42,5 @@ def test_plans_of_two_cards_and_two_weights(tmp_path):
     assert "weights" in built[2][1].reason
     assert [outcome.status for _, outcome in kept] == ["hit"] * 3
     assert [plan for plan, _ in kept] == [plan for plan, _ in built]
-    listed = EngineCache(tmp_path, max_bytes=10**9).info().entries
+    listed = EngineCache(tmp_path, max_bytes=10**9, key=USER_KEY).info().entries
     assert all(entry.library and not entry.problem for entry in listed)

@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
-from zlib_backend import OPTIONS, ZlibBackend
+from zlib_backend import OPTIONS, USER_KEY, ZlibBackend
 
 from eengines.engine_cache import EngineCache
 from eengines.engine_cache.file_lock import FileLock
@@ -73,7 +73,7 @@ def test_a_crash_releases_the_lock(tmp_path, start):
 
 def test_threads_build_once(tmp_path):
     backend = ZlibBackend(during=lambda: time.sleep(0.2))
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     with ThreadPoolExecutor(6) as pool:
         results = list(pool.map(lambda _: cache.fetch(backend, b"graph", OPTIONS, label="s"), range(6)))
 
@@ -93,7 +93,7 @@ def test_who_waits_can_give_up(tmp_path):
         assert share == 0.0
         raise KeyboardInterrupt
 
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     with ThreadPoolExecutor(1) as pool:
         building = pool.submit(cache.fetch, ZlibBackend(during=during), b"graph", OPTIONS, label="s")
         assert begun.wait(PATIENCE_S)
@@ -106,7 +106,7 @@ def test_who_waits_can_give_up(tmp_path):
 def test_different_plans_are_built_at_the_same_time(tmp_path):
     barrier = threading.Barrier(2)
     backend = ZlibBackend(during=lambda: barrier.wait(PATIENCE_S))
-    cache = EngineCache(tmp_path, max_bytes=10**6)
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
     with ThreadPoolExecutor(2) as pool:
         results = list(pool.map(lambda graph: cache.fetch(backend, graph, OPTIONS, label="s"), (b"one", b"two")))
     assert [outcome.status for _, outcome in results] == ["built", "built"]
@@ -114,17 +114,19 @@ def test_different_plans_are_built_at_the_same_time(tmp_path):
 
 def test_keeping_at_once_evicts_no_more_than_must(tmp_path):
     graphs = [bytes([number]) for number in range(16)]
-    EngineCache(tmp_path, max_bytes=10**6).fetch(ZlibBackend(), graphs[0], OPTIONS, label="s")
-    size = EngineCache(tmp_path, max_bytes=10**6).info().nbytes
+    EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY).fetch(ZlibBackend(), graphs[0], OPTIONS, label="s")
+    size = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY).info().nbytes
     limit = 5 * size
     with ThreadPoolExecutor(8) as pool:
         list(
             pool.map(
-                lambda graph: EngineCache(tmp_path, max_bytes=limit).fetch(ZlibBackend(), graph, OPTIONS, label="s"),
+                lambda graph: EngineCache(tmp_path, max_bytes=limit, key=USER_KEY).fetch(
+                    ZlibBackend(), graph, OPTIONS, label="s"
+                ),
                 graphs * 4,
             )
         )
-    assert len(EngineCache(tmp_path, max_bytes=limit).info().entries) == 5
+    assert len(EngineCache(tmp_path, max_bytes=limit, key=USER_KEY).info().entries) == 5
 
 
 def test_half_files_of_a_crash_are_removed_but_not_those_of_a_writer(tmp_path):
@@ -133,7 +135,7 @@ def test_half_files_of_a_crash_are_removed_but_not_those_of_a_writer(tmp_path):
     alive.write_bytes(b"half")
     lock = FileLock.take(tmp_path / f"{'b' * 64}.lock")
     assert lock is not None
-    EngineCache(tmp_path, max_bytes=10**6).fetch(ZlibBackend(), b"graph", OPTIONS, label="s")
+    EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY).fetch(ZlibBackend(), b"graph", OPTIONS, label="s")
     lock.release()
 
     assert not dead.exists()

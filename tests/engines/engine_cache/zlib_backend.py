@@ -9,6 +9,7 @@ from eengines.engine import Capability
 from eengines.errors import EngineError
 
 OPTIONS = PlanOptions(buckets=(1, 8))
+USER_KEY = bytes(range(32))
 T4 = {"TensorRT": "10.4.0", "compute capability": "7.5", "driver": "550.54"}
 
 

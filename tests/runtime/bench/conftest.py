@@ -61,7 +61,7 @@ def baseline(engine: str, precision: str, median_ms: float, speedup: PairedRatio
 @pytest.fixture
 def fixed_result() -> BenchResult:
     return BenchResult(
-        format="eerun.bench/2.0",
+        format="eerun.bench/2.1",
         environment=Environment(
             processor="Example CPU",
             cores=2,

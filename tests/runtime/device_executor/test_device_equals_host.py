@@ -82,9 +82,7 @@ KINDS = st.one_of(
 def test_random_networks(network_seed, exits, policy, costs_seed, move_ms, in_flight, device_exits, seed, data):
     network = device_networks.random(network_seed, exits=exits, policy=policy)
     costs = cost_table(exits, BUCKETS, seed=costs_seed, move_ms=move_ms)
-    executor = DeviceExecutor(
-        network.on(CpuDevice(seed=seed)), costs, in_flight=in_flight, device_exits=device_exits
-    )
+    executor = DeviceExecutor(network.on(CpuDevice(seed=seed)), costs, in_flight=in_flight, device_exits=device_exits)
     assert executor.device_exits == device_exits
     for count in data.draw(st.lists(st.sampled_from(COUNTS), min_size=1, max_size=3)):
         inputs = network.draw(count, count)
@@ -132,7 +130,7 @@ def test_the_digits_bundle(digits_bundle, device_exits):
     )
     data = np.load(digits_bundle.parent / "model.npz")
     images = next(data[key] for key in ("x_test", "x") if key in data)[:100]
-    network = Network(chain=chain, draw=lambda count, seed: {chain.inputs[0].name: images[:count]})
+    network = Network(chain=chain, draw=lambda count, _: {chain.inputs[0].name: images[:count]})
     costs, thresholds = bundle.costs(entry), bundle.read_json(entry.policy, PolicyFile).thresholds
     expected, steps = host_answers(network, network.engines(), costs, network.draw(100, 0), thresholds)
     assert len(set(expected.exit_index.tolist())) > 1
@@ -145,9 +143,7 @@ def test_the_digits_bundle(digits_bundle, device_exits):
 def test_several_threads_at_once(device_exits, in_flight):
     network = device_networks.random(2)
     costs = cost_table(3, BUCKETS)
-    executor = DeviceExecutor(
-        network.on(CpuDevice(seed=11)), costs, in_flight=in_flight, device_exits=device_exits
-    )
+    executor = DeviceExecutor(network.on(CpuDevice(seed=11)), costs, in_flight=in_flight, device_exits=device_exits)
     calls = []
     for number in range(6):
         inputs = network.draw(COUNTS[-1 - number], 100 + number)

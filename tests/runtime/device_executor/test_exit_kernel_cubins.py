@@ -42,9 +42,7 @@ def test_resources(architecture, with_selector):
 
 
 def test_the_script_compiles_all(tmp_path):
-    done = subprocess.run(
-        [ROOT / "scripts" / "compile-kernels", tmp_path], capture_output=True, text=True, check=False
-    )
+    done = subprocess.run([ROOT / "scripts" / "compile-kernels", tmp_path], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     names = {f"leave_and_compact{kind}.{sm}.cubin" for kind in ("", "-selector") for sm in LISTED}
     assert {path.name for path in tmp_path.iterdir()} == names

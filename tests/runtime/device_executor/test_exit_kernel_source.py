@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 
+import numpy as np
 import pytest
 from exit_problems import (
     COMPILE,
@@ -68,11 +69,39 @@ def test_any_batch(kernels, problem, parts, threads, spare, at_once, selector, s
     )
 
 
-@pytest.mark.parametrize(("rows", "threads"), [(300, 8), (300, 128), (129, 128), (128, 128), (257, MAX_THREADS)])
-@pytest.mark.parametrize("at_once", [1, 4])
+@pytest.mark.parametrize(
+    ("rows", "threads", "at_once"), [(300, 8, 4), (300, 32, 1), (300, 128, 4), (129, 128, 1), (128, 128, 4)]
+)
 def test_more_rows_than_threads(kernels, rows, threads, at_once):
     problem = large_problem(rows, seed=rows + threads)
     check(kernels[False], problem, with_selector=False, parts=2, threads=threads, at_once=at_once, seed=at_once)
+
+
+def test_as_many_threads_as_there_may_be(kernels):
+    check(
+        kernels[False],
+        large_problem(257, seed=1, scores=(1.0,) * 200 + (0.0,) * 57),
+        with_selector=False,
+        parts=1,
+        threads=MAX_THREADS,
+        at_once=1,
+        seed=0,
+    )
+
+
+def test_rows_that_are_gibibytes_apart(kernels):
+    """Row 39 of 64 MiB each begins beyond what an int of bytes can count."""
+    row_bytes, rows = 2**26, 40
+    problem = large_problem(rows, seed=1, sample=None, scores=(1.0,) * (rows - 1) + (0.0,), extra=0)
+    memory, buffer = ExitMemory(problem), np.zeros(rows * row_bytes, np.uint8)  # only what is touched takes memory
+    row = buffer[-row_bytes:]
+    row[:: 2**12] = np.arange(row_bytes // 2**12) % 251
+    moved = np.array([(buffer.ctypes.data, row_bytes)], MOVED)
+    memory.table["moved"], memory.table["moved_count"], memory.table["moved_with_answer"] = moved.ctypes.data, 1, 0
+    kernels[False].launch((memory.table.ctypes.data, 0), grid=(2, rows), threads=8, at_once=4, seed=0)
+    assert memory.of("after", "int32")[:2].tolist() == [1, rows - 1]
+    assert np.array_equal(buffer[:row_bytes], row)
+    assert row.any()
 
 
 def test_a_wrong_launch_is_seen(kernels):
@@ -92,10 +121,8 @@ def test_tables_have_the_layout_of_the_source(tmp_path):
         for name in dtype.names
     ]
     lines += [f'std::printf("{struct} size %zu\\n", sizeof({struct}));' for struct in names]
-    source = "\n".join(
-        ['#include "cuda_on_cpu.h"', "#include <cstddef>", "#include <cstdio>", '#include "leave_and_compact.cu"']
-        + ["int main() {", *lines, "}"]
-    )
+    includes = ('"cuda_on_cpu.h"', "<cstddef>", "<cstdio>", '"leave_and_compact.cu"')
+    source = "\n".join([*(f"#include {name}" for name in includes), "int main() {", *lines, "}"])
     (tmp_path / "layout.cpp").write_text(source)
     flags = ["-Wno-unused-function", f"-I{KERNEL_FOLDER}", f"-I{CPU_FOLDER}"]
     subprocess.run([*COMPILE, *flags, "layout.cpp", "-o", "layout"], cwd=tmp_path, check=True)

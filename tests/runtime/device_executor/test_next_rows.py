@@ -44,9 +44,7 @@ def test_cheapest_number_of_rows_by_trying_each(given_buckets, move_ms):
     assert table.dtype == np.int32
     assert table.shape == (buckets[-1] + 1, buckets[-1] + 1)
     for rows, survivors in entries(table):
-        cost = {
-            r: times[numbers[r]] + move_ms * survivors * (1 - r / rows) for r in range(survivors, rows + 1)
-        }
+        cost = {r: times[numbers[r]] + move_ms * survivors * (1 - r / rows) for r in range(survivors, rows + 1)}
         assert table[rows, survivors] in cost, "never fewer than survivors, never more than there are"
         assert cost[table[rows, survivors]] <= min(cost.values()) * (1 + LAST_BITS)
     beyond = [(r, s) for r in range(len(table)) for s in range(len(table)) if s == 0 or s > r]
