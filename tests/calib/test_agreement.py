@@ -4,8 +4,8 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eecalib.exit_table import ExitTable
 from eecalib.agreement import answers_kept, exits_agreement
+from eecalib.exit_table import ExitTable
 
 
 def table(answers, scores=None):

@@ -1,11 +1,16 @@
 """Every setting has its flag, and every flag its help."""
 
 import dataclasses
+import inspect
 
 import typer
 
+import eerun
 from eecompile.build import BuildSettings
 from eecompile.cli.main import app
+from eecompile.device_engines import EnginesSettings
+from eerun.cli.main import app as eerun_app
+from eerun.device_settings import DeviceSettings
 
 RENAMED = {"json_file", "verbose", "model"}
 """Parameters of the command that are not settings: where to print."""
@@ -42,7 +47,6 @@ def test_flags_keep_the_defaults_of_the_settings():
 
 def test_every_bench_setting_has_a_flag():
     from eerun.bench import BenchSettings
-    from eerun.cli.main import app as eerun_app
 
     parameters = {p.name for p in typer.main.get_command(eerun_app).commands["bench"].params}
     missing = {
@@ -53,3 +57,18 @@ def test_every_bench_setting_has_a_flag():
         )
     }
     assert not missing
+
+
+def test_every_engines_setting_has_a_flag():
+    renamed = {"workspace_bytes": "workspace", "cache_bytes": "cache_size"}
+    parameters = {p.name for p in typer.main.get_command(app).commands["engines"].params}
+    fields = {renamed.get(field.name, field.name) for field in dataclasses.fields(EnginesSettings)}
+    assert fields == parameters - {"bundle", "json_file", "verbose", "help"}
+
+
+def test_every_device_setting_can_be_chosen_everywhere():
+    fields = {field.name for field in dataclasses.fields(DeviceSettings)}
+    commands = typer.main.get_command(eerun_app).commands
+    assert fields <= set(inspect.signature(eerun.load).parameters)
+    for name in ("run", "bench"):
+        assert fields <= {p.name for p in commands[name].params}, name

@@ -150,7 +150,7 @@ def test_plans_are_kept_in_the_bundle(card_bundle):
 
 def test_plans_of_a_bundle_that_cannot_be_written_are_kept_by_the_user(card_bundle, tmp_path, monkeypatch):
     monkeypatch.setenv("EECOMPILE_CACHE", str(tmp_path / "mine"))
-    monkeypatch.setattr("eerun.plans.os.access", lambda path, mode: False)
+    monkeypatch.setattr("eerun.plans.os.access", lambda *_: False)
     eerun.load(card_bundle, device=CpuCard())
     assert not (card_bundle / "engines").exists()
     assert any(path.is_file() for path in (tmp_path / "mine").rglob("*"))

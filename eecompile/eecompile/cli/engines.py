@@ -48,6 +48,12 @@ def engines_command(
     cache_size: Annotated[
         int, typer.Option(metavar="MIB", help="Most MiB of plans kept in the bundle; the least used go first.")
     ] = 16384,
+    trust_plans: Annotated[
+        bool,
+        typer.Option(
+            "--trust-plans", help="Take plans in the bundle that another user or machine built; a plan can run code."
+        ),
+    ] = False,
     device: Annotated[int, typer.Option(help="Number of the GPU, as CUDA counts them.")] = 0,
     measure_seconds: Annotated[
         float, typer.Option(help="How long to measure each engine and precision, in seconds.")
@@ -78,6 +84,7 @@ def engines_command(
         workspace_bytes=None if workspace is None else workspace * MIB,
         optimisation_level=optimisation_level,
         cache_bytes=cache_size * MIB,
+        trust_plans=trust_plans,
         device=device,
         measure_seconds=measure_seconds,
     )

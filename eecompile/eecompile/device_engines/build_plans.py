@@ -89,7 +89,7 @@ class PlanBuilder:
         source = PlanSource(
             backend=backend,
             options=options,
-            cache=bundle_cache(self.bundle, max_bytes=self.settings.cache_bytes),
+            cache=bundle_cache(self.bundle, max_bytes=self.settings.cache_bytes, trust=self.settings.trust_plans),
             say=self.stages.detail,
             progress=self.stages.progress,
         )

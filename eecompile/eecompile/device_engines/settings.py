@@ -30,6 +30,7 @@ class EnginesSettings:
         workspace_bytes: most scratch memory of a layer; None: the library's choice.
         optimisation_level: how long the builder searches, 0 to 5; None: the library's choice.
         cache_bytes: most bytes of the plans that are kept in the bundle.
+        trust_plans: take plans in the bundle that another user or machine built; a plan can run code.
         device: number of the GPU, as CUDA counts them.
         measure_seconds: how long costs are measured, for each engine and precision.
     """
@@ -44,6 +45,7 @@ class EnginesSettings:
     workspace_bytes: int | None = None
     optimisation_level: int | None = None
     cache_bytes: int = CACHE_BYTES
+    trust_plans: bool = False
     device: int = 0
     measure_seconds: float = 2.0
 

@@ -175,7 +175,11 @@ def pci_bus_id(ordinal: int) -> str:
     """
     driver = started_driver()
     device = check(driver.cuDeviceGet(ordinal), f"opening GPU {ordinal}")
-    name: bytes = check(driver.cuDeviceGetPCIBusId(PCI_LENGTH, device), "asking for the GPU's PCI bus")
+    try:
+        result = driver.cuDeviceGetPCIBusId(PCI_LENGTH, device)
+    except RuntimeError as error:  # what cuda-bindings raises for a call that the driver does not have
+        raise EngineError("NVML", f"the card's PCI bus is not known: {error}", OTHERWISE) from error
+    name: bytes = check(result, "asking for the GPU's PCI bus")
     return name.split(b"\0")[0].decode()
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from eengines.engine_cache.entry_file import DamagedEntryError
 from eengines.engine_cache.entry_folder import EntryFolder, StoredFile
+from eengines.engine_cache.origin import plain
 from eengines.errors import UserError
 
 __all__ = ["CacheEntry", "CacheInfo", "list_cache"]
@@ -77,13 +78,13 @@ def _entry(folder: EntryFolder, file: StoredFile) -> CacheEntry:
         header = folder.header(file.key)
     except (DamagedEntryError, OSError) as error:
         return CacheEntry(key=file.key, nbytes=file.nbytes, last_used=used, problem=str(error))
-    named = [f"{name} {value}" for name, value in header.origin.identity.items()]
+    named = [f"{plain(name)} {plain(value)}" for name, value in header.origin.identity.items()]
     return CacheEntry(
         key=file.key,
         nbytes=file.nbytes,
         last_used=used,
-        label=header.label,
-        engine=header.origin.engine,
+        label=plain(header.label),
+        engine=plain(header.origin.engine),
         library="".join(named[:1]),
         card=", ".join(named[1:]),
     )

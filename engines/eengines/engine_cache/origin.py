@@ -7,7 +7,9 @@ import msgspec
 
 from eengines.device_engine import DeviceBackend, PlanOptions
 
-__all__ = ["FORMAT", "Origin"]
+__all__ = ["FORMAT", "Origin", "plain"]
+
+LONGEST = 200
 
 FORMAT = 2
 """Version of the files. It is part of the key: files of other versions are never looked up, and leave by the LRU."""
@@ -53,9 +55,8 @@ class Origin(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
             for name, old, new in _changed(kept.options, self.options)
         ]
         if kept.graph != self.graph:
-            said.append(
-                f"built from graph {kept.graph[:8]}, here is {self.graph[:8]} (other nodes, weights or INT8 ranges)"
-            )
+            old = plain(kept.graph[:8])
+            said.append(f"built from graph {old}, here is {self.graph[:8]} (other nodes, weights or INT8 ranges)")
         return said
 
 
@@ -70,4 +71,10 @@ def _changed(old: dict[str, str], new: dict[str, str]) -> list[tuple[str, str | 
 
 
 def _change(name: str, old: str | None, new: str | None) -> str:
-    return f"{name} {'unknown' if old is None else old}, here is {'unknown' if new is None else new}"
+    return f"{plain(name)} {'unknown' if old is None else plain(old)}, here is {'unknown' if new is None else new}"
+
+
+def plain(text: str) -> str:
+    """A text of a file that anybody may have made, fit for a terminal: no control characters, and not long."""
+    short = text if len(text) <= LONGEST else f"{text[:LONGEST]}…"
+    return "".join(sign if sign.isprintable() else "?" for sign in short)

@@ -1,8 +1,10 @@
 """The block of a bench report about the card."""
 
+from itertools import zip_longest
+
 from eerun.bench.gpu_result import CardSummary, Clock, EnergySummary, GpuSummary, Spread
 from eerun.bench.table import aligned, number
-from eerun.device_executor.profile_result import ChainProfile, WholeProfile
+from eerun.device_executor.profile_result import ChainProfile, StepProfile, WholeProfile
 
 __all__ = ["gpu_block"]
 
@@ -37,8 +39,8 @@ def _times(gpu: GpuSummary) -> list[str]:
         _row(f"whole network, {gpu.whole_name}", gpu.whole),
     ]
     return [
-        f"The rival is what trtexec measures: the whole network as one CUDA graph, copies in and out included, {batches} "
-        "in flight as in the chain",
+        "The rival is what trtexec measures: the whole network as one CUDA graph, copies in and out included, "
+        f"{batches} in flight as in the chain",
         *aligned(rows),
     ]
 
@@ -49,23 +51,26 @@ def _row(name: str, profile: ChainProfile | WholeProfile) -> tuple[str, ...]:
 
 
 def _boundaries(gpu: GpuSummary, exits: tuple[str, ...]) -> list[str]:
-    rows = [("segment to", "rows", "survivors", "segment ms", "decision us", "compaction us", "boundary us (host)")]
-    rows += [
-        (
-            name,
-            str(step.rows),
-            str(step.survivors),
-            number(step.segment_ms, 4),
-            number(step.decision_us, 1),
-            number(step.compaction_us, 1),
-            number(step.boundary_us, 1),
-        )
-        for name, step in zip(exits, gpu.chain.steps, strict=False)
-    ]
-    lines = aligned(rows)
+    head = ("segment to", "rows", "survivors", "segment ms", "decision us", "compaction us", "boundary us", "exits off")
+    rows = [head]
+    for name, step, off in zip_longest(exits, gpu.chain.steps, gpu.exits_off.steps):
+        ran = ("-",) * 6 if step is None else _step(step)
+        rows.append((name, *ran, number(off.boundary_us, 1)))
+    lines = ["Boundaries when the host decides, from the end of a segment to the start of the next:", *aligned(rows)]
     if gpu.device_boundary_us is not None:
         lines.append(f"Boundary when the GPU decides (--device-exits): {gpu.device_boundary_us:.1f} us")
     return lines
+
+
+def _step(step: StepProfile) -> tuple[str, ...]:
+    return (
+        str(step.rows),
+        str(step.survivors),
+        number(step.segment_ms, 4),
+        number(step.decision_us, 1),
+        number(step.compaction_us, 1),
+        number(step.boundary_us, 1),
+    )
 
 
 def _state(gpu: GpuSummary) -> list[str]:

@@ -41,8 +41,8 @@ class Decisions:
 class ExitKernels:
     """One launch after each exit; its arguments lie on the device.
 
-    The last exit is launched once, on a batch of no rows: a GPU may load a kernel when it first runs, and no capture can
-    hold that. At the last exit it sets no selector, which only a graph has.
+    The last exit is launched once, on a batch of no rows: a GPU may load a kernel when it first runs, and no capture
+    can hold that. At the last exit it sets no selector, which only a graph has.
 
     Args:
         kernel: the exit kernel.

@@ -167,6 +167,5 @@ extern "C" __global__ void leave_and_compact(const Table* table, address selecto
     if (first_part && threadIdx.x == 0) {
         ((int*)table->after)[1 + row] = source < 0 ? -1 : sample_of(table, source);
     }
-    __syncthreads();
-    if (source >= 0 && source != row) move(table, row, source);
+    if (source >= 0 && source != row) move(table, row, source);  // after the answer: `find` let all threads meet
 }

@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from enum import Enum, auto
 from time import perf_counter_ns
-from typing import NamedTuple
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,6 +52,15 @@ class Step(NamedTuple):
     run_ns: int
     boundary_ns: int
     answered_ns: int
+
+
+class Everybody(Enum):
+    """The threshold of the final exit, where even a sample without a score (NaN) leaves."""
+
+    EVERYBODY = auto()
+
+
+EVERYBODY: Final = Everybody.EVERYBODY
 
 
 class ChainExecutor:
@@ -106,7 +116,7 @@ class ChainExecutor:
             run_started = perf_counter_ns()
             self._run(segment, rows)
             run_ended = perf_counter_ns()
-            threshold = thresholds[segment] if segment < last else -np.inf
+            threshold = thresholds[segment] if segment < last else EVERYBODY
             left = 0 if threshold is None else self._leave(segment, threshold, sample, alive, answers)
             answered = perf_counter_ns()
             done = left == entered
@@ -162,7 +172,7 @@ class ChainExecutor:
     def _leave(
         self,
         segment: int,
-        threshold: float,
+        threshold: float | Everybody,
         sample: NDArray[np.intp],
         alive: NDArray[np.bool_],
         answers: Answers,
@@ -172,7 +182,7 @@ class ChainExecutor:
         if rows == 1:
             return self._leave_alone(segment, threshold, int(sample[0]), answers)
         scores = self._scores[segment][:rows]
-        leaving = alive if threshold == -np.inf else alive & (scores >= threshold)
+        leaving = alive if threshold is EVERYBODY else alive & (scores >= np.float32(threshold))
         index = leaving.nonzero()[0]
         if not len(index):
             return 0
@@ -183,10 +193,10 @@ class ChainExecutor:
         alive[index] = False
         return len(index)
 
-    def _leave_alone(self, segment: int, threshold: float, sample: int, answers: Answers) -> int:
+    def _leave_alone(self, segment: int, threshold: float | Everybody, sample: int, answers: Answers) -> int:
         """The same for a single row, without arrays of one element: at batch 1 they cost more than the decision."""
         score = self._scores[segment][0]
-        if not score >= threshold:
+        if threshold is not EVERYBODY and not score >= np.float32(threshold):
             return 0
         answers.outputs[sample] = self._logits[segment][0]
         answers.exit_index[sample] = segment

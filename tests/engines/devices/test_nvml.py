@@ -2,6 +2,7 @@
 
 import json
 import os
+import subprocess
 import sys
 
 import pytest
@@ -36,7 +37,16 @@ except OSError:
     print("missing")
 """
 
-PCI = 'API cuDeviceGetPCIBusId(char *id, int size, int device) { ENTER(0); (void)device; snprintf(id, size, "%s"); return OK; }'
+BEFORE, ENTRY = "API cuDeviceGetAttribute(", "CALL(cuGraphAddChildGraphNode)"
+
+
+def driver_of_a_card_at(address: str) -> str:
+    """Source of the emulated CUDA driver, with a GPU that is plugged in somewhere."""
+    body = '{ ENTER(0); (void)device; snprintf(id, size, "ADDRESS"); return OK; }'.replace("ADDRESS", address)
+    source = SOURCE.read_text()
+    assert source.count(BEFORE) == source.count(ENTRY) == 1
+    source = source.replace(BEFORE, f"API cuDeviceGetPCIBusId(char *id, int size, int device) {body}\n{BEFORE}")
+    return source.replace(ENTRY, f"CALL(cuDeviceGetPCIBusId), {ENTRY}")
 
 
 def shown(program: str = "show()", **settings: str) -> dict[str, object]:
@@ -121,15 +131,13 @@ def test_the_card_of_a_cuda_device_is_found_by_its_bus(monkeypatch: pytest.Monke
         "from eengines.devices.nvml import open_monitor\n"
         "print(open_monitor(open_cuda_device()).max_sm_mhz)"
     )
-    done = run_emulated(program, source=SOURCE.read_text() + PCI.replace("%s", ADDRESS))
+    done = run_emulated(program, source=driver_of_a_card_at(ADDRESS))
     assert done.stdout == "1590\n", done.stderr
-    done = run_emulated(program, source=SOURCE.read_text() + PCI.replace("%s", "0000:01:00.0"))
+    done = run_emulated(program, source=driver_of_a_card_at("0000:01:00.0"))
     assert "NVML: no card at 0000:01:00.0: Not Found" in done.stderr
 
 
 def test_without_the_drivers_library():
-    import subprocess
-
     if subprocess.check_output([sys.executable, "-c", NEEDS_NO_LIBRARY], text=True) == "there\n":
         pytest.skip("this machine has NVIDIA's driver")
     pytest.importorskip("pynvml", reason="needs nvidia-ml-py")

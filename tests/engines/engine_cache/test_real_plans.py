@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
+from zlib_backend import USER_KEY
 
 from eengines.device_engine import PlanOptions
 from eengines.engine_cache import EngineCache

@@ -58,7 +58,8 @@ int main(int count, char** words) {
         auto draw = [&](int least, int most) { return std::uniform_int_distribution<int>(least, most)(random); };
         static const int sizes[] = {1, 2, 4, 6, 12, 16, 40, 100, 4096};
         int most = draw(2, 24), rows = draw(2, most), classes = draw(1, 9), threads = draw(1, 2) * 4;
-        std::vector<int> header = {rows, 0}, before(1 + rows), after(1 + most), exits(most, -1), signal(2), buckets(most + 1);
+        std::vector<int> header = {rows, 0}, before(1 + rows), after(1 + most);
+        std::vector<int> exits(most, -1), signal(2), buckets(most + 1);
         float threshold = 0.5f;
         std::memcpy(&header[1], &threshold, sizeof threshold);
         std::vector<float> scores(rows), logits(most * classes), outputs(most * classes), confidence(most);

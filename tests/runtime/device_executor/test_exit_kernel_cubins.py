@@ -1,6 +1,5 @@
 """The exit kernel compiles for every GPU that a network can be compiled for, with few registers; no GPU is needed."""
 
-import io
 import re
 import subprocess
 from pathlib import Path
@@ -10,7 +9,7 @@ import pytest
 from eengines.targets import TARGETS
 from eerun.device_executor.leave_and_compact import MAX_THREADS, exit_program
 
-pytest.importorskip("cuda.core", reason="cuda-core is not installed: pip install 'eecompile[cuda]'")
+pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed: pip install 'eecompile[cuda]'")
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTED = {target.sm for target in TARGETS.values() if target.compute_capability}
@@ -19,18 +18,31 @@ MOST_REGISTERS = 48
 """With at most 48 a multiprocessor of 65,536 registers holds ten blocks of 128 threads."""
 
 
+def compile_verbosely(program, architecture):
+    """The cubin, and what ptxas says about it."""
+    from cuda.bindings import nvrtc
+
+    def checked(result, *values):
+        assert result == nvrtc.nvrtcResult.NVRTC_SUCCESS
+        return values[0] if values else None
+
+    made = checked(*nvrtc.nvrtcCreateProgram(program.source.encode(), b"kernel.cu", 0, [], []))
+    options = [f"--gpu-architecture={architecture}", "--std=c++17", "--ptxas-options=-v"]
+    options += [f"--define-macro={define}" for define in program.defines]
+    checked(*nvrtc.nvrtcCompileProgram(made, len(options), [option.encode() for option in options]))
+    log = b" " * checked(*nvrtc.nvrtcGetProgramLogSize(made))
+    checked(*nvrtc.nvrtcGetProgramLog(made, log))
+    cubin = b" " * checked(*nvrtc.nvrtcGetCUBINSize(made))
+    checked(*nvrtc.nvrtcGetCUBIN(made, cubin))
+    checked(*nvrtc.nvrtcDestroyProgram(made))
+    return cubin, log.decode()
+
+
 @pytest.mark.parametrize("architecture", sorted(LISTED | {"sm_61"}))
 @pytest.mark.parametrize("with_selector", [False, True])
 def test_resources(architecture, with_selector):
-    from cuda.core import Program, ProgramOptions
-
-    kernel, log = exit_program(with_selector=with_selector), io.StringIO()
-    options = ProgramOptions(
-        arch=architecture, std="c++17", define_macro=list(kernel.defines) or None, ptxas_options=["-v"]
-    )
-    cubin = Program(kernel.source, "c++", options).compile("cubin", logs=log).code
-
-    words = log.getvalue()
+    kernel = exit_program(with_selector=with_selector)
+    cubin, words = compile_verbosely(kernel, architecture)
     used = {what: int(re.search(rf"(\d+) (?:bytes )?{what.removeprefix('bytes ')}", words)[1]) for what in FOUND}
     assert used["spill stores"] == used["spill loads"] == 0
     assert used["registers"] <= MOST_REGISTERS

@@ -70,7 +70,7 @@ def test_any_batch(kernels, problem, parts, threads, spare, at_once, selector, s
 
 
 @pytest.mark.parametrize(
-    ("rows", "threads", "at_once"), [(300, 8, 4), (300, 32, 1), (300, 128, 4), (129, 128, 1), (128, 128, 4)]
+    ("rows", "threads", "at_once"), [(300, 8, 4), (100, 32, 1), (300, 128, 4), (129, 128, 1), (128, 128, 4)]
 )
 def test_more_rows_than_threads(kernels, rows, threads, at_once):
     problem = large_problem(rows, seed=rows + threads)
@@ -80,7 +80,7 @@ def test_more_rows_than_threads(kernels, rows, threads, at_once):
 def test_as_many_threads_as_there_may_be(kernels):
     check(
         kernels[False],
-        large_problem(257, seed=1, scores=(1.0,) * 200 + (0.0,) * 57),
+        large_problem(257, seed=1, scores=(1.0,) * 254 + (0.0,) * 3, extra=1),
         with_selector=False,
         parts=1,
         threads=MAX_THREADS,

@@ -36,7 +36,7 @@ class Launched:
 
     launches: list
 
-    def launch(self, stream, *, grid, threads, arguments):
+    def launch(self, _, *, grid, threads, arguments):
         self.launches.append((grid, threads, arguments))
 
 

@@ -63,6 +63,45 @@ def test_rows_after_a_closed_exit():
     assert np.array_equal(answers.outputs, x)
 
 
+def small_executor() -> ChainExecutor:
+    costs = CostTable(
+        engine="onnxruntime",
+        precision="float32",
+        device="test",
+        buckets=(1, 4),
+        segment_ms=((1.0, 1.0),) * 3,
+        whole_ms=(3.0, 3.0),
+        move_ms=(0.0, 0.0),
+    )
+    return ChainExecutor(load_chain(chain(), load_backend("onnxruntime"), threads=2), costs)
+
+
+def unanswered(rows: int) -> Answers:
+    return Answers(
+        outputs=np.zeros((rows, 2), np.float32),
+        exit_index=np.full(rows, -1, np.int32),
+        confidence=np.zeros(rows, np.float32),
+    )
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_score_that_is_no_number_leaves_at_the_last_exit_alone(rows):
+    executor, answers = small_executor(), unanswered(rows)
+    executor.infer({"x": np.full((rows, 2), np.nan, np.float32)}, (-np.inf, 0.0), answers)
+    assert answers.exit_index.tolist() == [2] * rows
+    assert np.isnan(answers.outputs).all()
+    assert np.isnan(answers.confidence).all()
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_scores_are_compared_in_float32(rows):
+    executor, answers = small_executor(), unanswered(rows)
+    score = np.float32(0.1)
+    just_above = float(score) + 1e-12
+    executor.infer({"x": np.full((rows, 2), score)}, (just_above, None), answers)
+    assert answers.exit_index.tolist() == [0] * rows
+
+
 def test_heads_that_the_segments_do_not_have_are_refused():
     good = chain().segments
     for change in ({"logits": "nope"}, {"logits": "score0"}, {"score": "v0"}, {"score": "nope"}):
