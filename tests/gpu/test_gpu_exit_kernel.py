@@ -25,7 +25,7 @@ def run_on_device(device: Device, problem: ExitProblem, memory: ExitMemory, *, p
         pinned, there = device.pinned(block.nbytes), device.memory(block.nbytes)
         pinned.array[:] = block
         device.copy(there.address, pinned.address, block.nbytes, stream)
-        shift = there.address - int(block.ctypes.data)
+        shift = np.uint64((there.address - int(block.ctypes.data)) % 2**64)
         moved = np.array(memory._moved, MOVED)
         moved["rows"] += shift
         uploaded = upload(device, moved, stream) if len(moved) else None

@@ -2,6 +2,7 @@
 
 import logging
 import shutil
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -154,3 +155,14 @@ def test_plans_of_a_bundle_that_cannot_be_written_are_kept_by_the_user(card_bund
     eerun.load(card_bundle, device=CpuCard())
     assert not (card_bundle / "engines").exists()
     assert any(path.is_file() for path in (tmp_path / "mine").rglob("*"))
+
+
+@pytest.mark.parametrize("on", ["host", "device"])
+def test_answers_are_timed_from_the_start_of_the_call(tiny_bundle, on):
+    where = {} if on == "host" else {"device": CpuDevice(seed=2), "in_flight": 2}
+    result = eerun.load(tiny_bundle.path, engine="onnxruntime", **where).infer(tiny_bundle.x[:40])
+    last = [part[-1] for part in result.steps]
+    assert len(last) == 5
+    assert all(first.answered_ns <= second.answered_ns for part in result.steps for first, second in pairwise(part))
+    assert last[-1].answered_ns > last[0].answered_ns
+    assert last[-1].answered_ns > sum(step.run_ns for step in result.steps[-1])

@@ -73,14 +73,9 @@ def measure_energy(
     lap_s = min(LAP_S, LAP_SHARE * duration_s)
     orders = islice(batches_of(len(next(iter(inputs.values()))), batch, seed=seed), BATCHES)
     given = [{name: array[index] for name, array in inputs.items()} for index in orders]
-    laps: dict[str, list[_Lap]] = {"chain": [], "whole": []}
-    answers = {"chain": chain, "whole": whole}
-    for number in range(LAPS):
-        for name in sorted(answers, reverse=bool(number % 2)):
-            lap = _lap(answers[name], monitor, given, batch, lap_s)
-            if lap is None:
-                return None
-            laps[name].append(lap)
+    laps = _laps({"chain": chain, "whole": whole}, monitor, given, batch, lap_s)
+    if laps is None:
+        return None
     ratios = [
         whole_lap.mj_per_image / chain_lap.mj_per_image
         for chain_lap, whole_lap in zip(laps["chain"], laps["whole"], strict=True)
@@ -94,6 +89,24 @@ def measure_energy(
         from_counter=monitor.has_counter,
         least_updates=min(lap.updates for each in laps.values() for lap in each),
     )
+
+
+def _laps(
+    answers: Mapping[str, Answer],
+    monitor: CardMonitor,
+    given: Sequence[Mapping[str, Array]],
+    batch: int,
+    lap_s: float,
+) -> dict[str, list[_Lap]] | None:
+    """All laps by contestant; None: in one of them the card told too little."""
+    laps: dict[str, list[_Lap]] = {name: [] for name in answers}
+    for number in range(LAPS):
+        for name in sorted(answers, reverse=bool(number % 2)):
+            lap = _lap(answers[name], monitor, given, batch, lap_s)
+            if lap is None:
+                return None
+            laps[name].append(lap)
+    return laps
 
 
 def _lap(

@@ -52,7 +52,7 @@ def _row(name: str, profile: ChainProfile | WholeProfile) -> tuple[str, ...]:
 
 def _boundaries(gpu: GpuSummary, exits: tuple[str, ...]) -> list[str]:
     head = ("segment to", "rows", "survivors", "segment ms", "decision us", "compaction us", "boundary us", "exits off")
-    rows = [head]
+    rows: list[tuple[str, ...]] = [head]
     for name, step, off in zip_longest(exits, gpu.chain.steps, gpu.exits_off.steps):
         ran = ("-",) * 6 if step is None else _step(step)
         rows.append((name, *ran, number(off.boundary_us, 1)))

@@ -98,18 +98,9 @@ def summarise_trials(
 
 
 def _answered_ms(steps: Sequence[Parts], exit_: int) -> NDArray[np.float64]:
-    """Milliseconds from the start of its batch until the answer was there, of every sample that left at an exit.
-
-    Parts of a batch run one after the other, so a part's clock starts where the part before has ended.
-    """
-    times, left = [], []
-    for parts in steps:
-        before = 0
-        for part in parts:
-            if len(part) > exit_:
-                times.append(before + part[exit_].answered_ns)
-                left.append(part[exit_].left)
-            before += part[-1].answered_ns
+    """Milliseconds from the start of its batch until the answer was there, of every sample that left at an exit."""
+    reached = [part[exit_] for parts in steps for part in parts if len(part) > exit_]
+    times, left = [step.answered_ns for step in reached], [step.left for step in reached]
     return np.repeat(np.array(times, np.float64) / NS_PER_MS, left)
 
 

@@ -5,6 +5,7 @@ import queue
 import threading
 from collections import deque
 from collections.abc import Mapping, Sequence
+from time import perf_counter_ns
 
 import numpy as np
 from numpy.typing import NDArray
@@ -91,6 +92,7 @@ class DeviceExecutor:
         Raises:
             EngineError: the device failed.
         """
+        since_ns = perf_counter_ns()
         with self.device.use():
             waiting = deque(self._parts(len(answers.exit_index)))
             steps: list[tuple[Step, ...]] = [()] * len(waiting)
@@ -101,7 +103,7 @@ class DeviceExecutor:
                 while waiting or running:
                     while waiting and (slot := self._slot(wait=not running)) is not None:
                         running.append((slot, waiting[0]))
-                        slot.start(inputs, waiting.popleft(), thresholds, arrived=arrived)
+                        slot.start(inputs, waiting.popleft(), thresholds, arrived=arrived, since_ns=since_ns)
                     slot, part = running[0]
                     if not slot.advance():
                         running.rotate(-1)

@@ -83,6 +83,7 @@ class Slot:
         thresholds: Sequence[float | None],
         *,
         arrived: Event | None,
+        since_ns: int,
     ) -> None:
         """Enqueue a batch: its samples are on their way, and the first segment behind them.
 
@@ -91,8 +92,9 @@ class Slot:
             rows: which of them, at most the largest bucket.
             thresholds: one for each exit but the last; None: nobody leaves there.
             arrived: when samples on the device are there; None: all are on the host.
+            since_ns: when the call began that this batch is a part of.
         """
-        self._started_ns = perf_counter_ns()
+        self._started_ns = since_ns
         self._steps = []
         self._samples = self._entered = self._rows = rows.stop - rows.start
         self._segment = 0

@@ -42,7 +42,7 @@ class Step(NamedTuple):
         left: samples that left at its exit.
         run_ns: nanoseconds in the engine.
         boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
-        answered_ns: nanoseconds from the start of the batch until the answers of this exit were there.
+        answered_ns: nanoseconds from the start of the call until the answers of this exit were there.
     """
 
     segment: int
@@ -97,7 +97,12 @@ class ChainExecutor:
                 self._loaded.session(segment, piece).run()
 
     def infer(
-        self, inputs: Mapping[str, Array], thresholds: Sequence[float | None], answers: Answers
+        self,
+        inputs: Mapping[str, Array],
+        thresholds: Sequence[float | None],
+        answers: Answers,
+        *,
+        since_ns: int | None = None,
     ) -> tuple[Step, ...]:
         """Answer one batch of 1 to `max_batch` samples.
 
@@ -105,8 +110,9 @@ class ChainExecutor:
             inputs: arrays `[samples, ...]` in the dtype and shape that the chain declares.
             thresholds: one for each exit but the last; None: nobody leaves there.
             answers: arrays `[samples, ...]` to fill.
+            since_ns: when the call began that this batch is a part of; None: now.
         """
-        started = perf_counter_ns()
+        started = perf_counter_ns() if since_ns is None else since_ns
         rows = self._load(inputs)
         sample, alive = np.arange(rows), np.ones(rows, np.bool_)
         steps, last, left = [], self.segments - 1, 0

@@ -2,6 +2,7 @@
 
 import threading
 from collections.abc import Mapping, Sequence
+from time import perf_counter_ns
 from typing import Any
 
 import numpy as np
@@ -34,7 +35,7 @@ class HostExecutor:
         self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers
     ) -> tuple[tuple[Step, ...], ...]:
         """See `Executor.infer`."""
-        arrays, steps = _on_host(inputs), []
+        started, arrays, steps = perf_counter_ns(), _on_host(inputs), []
         for start in range(0, len(answers.exit_index), self.max_batch):
             rows = slice(start, start + self.max_batch)
             part = Answers(
@@ -43,7 +44,8 @@ class HostExecutor:
                 confidence=answers.confidence[rows],
             )
             with self._lock:
-                steps.append(self._executor.infer({k: v[rows] for k, v in arrays.items()}, thresholds, part))
+                given = {name: array[rows] for name, array in arrays.items()}
+                steps.append(self._executor.infer(given, thresholds, part, since_ns=started))
         return tuple(steps)
 
     def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
