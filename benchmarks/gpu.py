@@ -16,12 +16,10 @@ A rehearsal runs engines of the CPU on a CPU that imitates a GPU. Its times mean
 import argparse
 import logging
 import re
-import shutil
 import sys
 import tempfile
 from collections.abc import Callable, Mapping
-from contextlib import nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,19 +29,16 @@ ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
 from benchmarks.gpu_goals import goals_of  # noqa: E402
+from benchmarks.gpu_prepare import Choice, prepare  # noqa: E402
 from benchmarks.gpu_race import DeviceRace  # noqa: E402
 from benchmarks.gpu_show import show  # noqa: E402
 from benchmarks.networks import NETWORKS, Network, available  # noqa: E402
-from eecompile.build import BuildSettings, build  # noqa: E402
-from eecompile.device_engines import EnginesSettings, build_engines  # noqa: E402
-from eecompile.device_engines.card import local_target  # noqa: E402
 from eengines.device import Device  # noqa: E402
 from eengines.devices.cpu import CpuDevice  # noqa: E402
 from eengines.devices.cuda import open_cuda_device, probe_cuda  # noqa: E402
 from eengines.errors import EEError  # noqa: E402
 from eerun.bench.environment import environment  # noqa: E402
 from eerun.bench.file_names import command_without_folders  # noqa: E402
-from eerun.bundle import Bundle, open_bundle  # noqa: E402
 from eerun.choose_configuration import usable_configurations  # noqa: E402
 from eerun.data import load_data, make_splits  # noqa: E402
 from eerun.device_configuration import OnDevice  # noqa: E402
@@ -51,72 +46,9 @@ from eerun.device_settings import DeviceSettings  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 BATCHES = (1, 8, 32, 128)
-BUCKETS = (1, 2, 4, 8, 16, 32, 64, 128)
 SEED = 0
 REHEARSAL = "rehearsal of the GPU benchmark on a CPU device: these times are no result"
 REHEARSAL_ENGINE = "onnxruntime"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Choice:
-    """What the command line asks for.
-
-    Attributes:
-        engine: of the chain, or `auto` for all.
-        precision: of the chain, or `auto` for all.
-        batches: batch sizes.
-        seconds: of each race.
-        rounds: of each profile.
-        torch: whether PyTorch takes part.
-        bundle: a built bundle in place of a fresh one.
-    """
-
-    engine: str
-    precision: str
-    batches: tuple[int, ...]
-    seconds: float
-    rounds: int
-    torch: bool
-    bundle: Path | None
-
-
-class Stages:
-    """Shows stages and warnings on stderr."""
-
-    def stage(self, title: str) -> Any:
-        """Name the stage."""
-        print(f"  {title} ...", file=sys.stderr)
-        return nullcontext()
-
-    def progress(self, share: float) -> None:
-        """Show nothing."""
-
-    def detail(self, text: str) -> None:
-        """Show nothing."""
-
-    def warn(self, text: str) -> None:
-        """Pass the warning on."""
-        print(f"  ! {text}", file=sys.stderr)
-
-
-def prepare(network: Network, choice: Choice, folder: Path, *, on_gpu: bool) -> tuple[Bundle, Path]:
-    """Build the bundle and, on a GPU, its engines, measured and tuned there; or copy one that is built."""
-    data = network.data(folder)
-    path = folder / f"{network.name}.ee"
-    if choice.bundle is not None:
-        shutil.copytree(choice.bundle, path)
-    else:
-        target = local_target(0) if on_gpu else "cpu"
-        settings = BuildSettings(
-            output=path, data=str(data), factory=network.factory, buckets=BUCKETS, target=target, measure_seconds=5.0
-        )
-        build(network.model, settings, Stages())
-    if on_gpu:
-        engines = EnginesSettings(
-            engine=choice.engine, precision=choice.precision, data=str(data), buckets=BUCKETS, measure_seconds=5.0
-        )
-        build_engines(path, engines, Stages())
-    return open_bundle(path), data
 
 
 def measure(network: Network, choice: Choice, device: Device, *, on_gpu: bool) -> dict[str, Any]:
@@ -218,7 +150,11 @@ def parser() -> argparse.ArgumentParser:
     found.add_argument("--rounds", type=int, default=100, help="rounds of each profile (default 100)")
     found.add_argument("--no-torch", action="store_true", help="leave PyTorch out")
     found.add_argument("--bundle", type=Path, help="a built bundle of the one network, in place of a fresh one")
-    found.add_argument("--output", type=Path, default=RESULTS, help="folder of the record (default benchmarks/results)")
+    found.add_argument(
+        "--output",
+        type=Path,
+        help="folder of the record; default benchmarks/results, in a rehearsal the current one",
+    )
     return found
 
 
@@ -251,7 +187,7 @@ def main() -> None:
         networks = {name: measure(NETWORKS[name], choice, device, on_gpu=on_gpu) for name in names}
     except EEError as error:
         sys.exit(f"benchmarks/gpu.py: {error}")
-    file = write(device, networks, args.output, on_gpu=on_gpu)
+    file = write(device, networks, args.output or (RESULTS if on_gpu else Path.cwd()), on_gpu=on_gpu)
     print(f"wrote {file.name}")
 
 

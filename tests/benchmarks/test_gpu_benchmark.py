@@ -15,8 +15,11 @@ from eengines.devices.cuda import probe_cuda
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
+from benchmarks.gpu import BATCHES  # noqa: E402
 from benchmarks.gpu_goals import goals_of  # noqa: E402
+from benchmarks.gpu_prepare import BUCKETS, Choice, build_settings, engines_settings  # noqa: E402
 from benchmarks.gpu_race import RaceResult  # noqa: E402
+from benchmarks.networks import Network  # noqa: E402
 from eerun.bench.statistics import Estimate, PairedRatio  # noqa: E402
 from eerun.device_executor.profile_result import ChainProfile, StepProfile, WholeProfile  # noqa: E402
 
@@ -36,6 +39,15 @@ def test_without_a_gpu_it_says_so_in_one_line():
     assert done.stderr.count("\n") == 1
     assert done.stdout == ""
     assert sorted((ROOT / "benchmarks" / "results").iterdir()) == before
+
+
+@pytest.mark.parametrize("target", ["cpu", "t4", "h200"])
+def test_its_settings_are_good(target, tmp_path):
+    network = Network(name="digits", model=Path("model.pt"), factory=None)
+    choice = Choice(engine="auto", precision="auto", batches=BATCHES, seconds=1.0, rounds=1, torch=False, bundle=None)
+    settings = build_settings(network, tmp_path / "n.ee", tmp_path / "n.npz", target=target)
+    assert settings.all_buckets == engines_settings(choice, tmp_path / "n.npz").buckets == BUCKETS
+    assert set(BATCHES) <= set(BUCKETS)
 
 
 @pytest.fixture(scope="module")
