@@ -18,6 +18,7 @@ from pathlib import Path
 from xml.etree import ElementTree as ET
 
 import pytest
+from required import require_module, skip_or_fail
 
 from eengines.devices.cuda import open_cuda_device
 
@@ -41,8 +42,8 @@ def _build(source: str) -> tempfile.TemporaryDirectory[str]:
 def environment(settings: Mapping[str, str], *, source: str | None = None) -> dict[str, str]:
     """The environment of a process that finds a driver made of C source; None: the emulator."""
     if shutil.which("gcc") is None:
-        pytest.skip("the emulated CUDA driver needs gcc")
-    pytest.importorskip("cuda.bindings.driver", reason="needs cuda-bindings")
+        skip_or_fail("the emulated CUDA driver needs gcc")
+    require_module("cuda.bindings.driver", "needs cuda-bindings")
     folder = _build(SOURCE.read_text() if source is None else source).name
     path = os.pathsep.join(filter(None, [folder, os.environ.get("LD_LIBRARY_PATH")]))
     return {**os.environ, "LD_LIBRARY_PATH": path, INSIDE: "1", **settings}

@@ -39,6 +39,9 @@ class PlansOfTheHost:
     built = 0
     refuse: bytes | None = None
 
+    def __init__(self, *, ordinal: int = 0) -> None:
+        self.ordinal = ordinal
+
     def probe(self) -> Capability:
         return Capability(ok=True, reason="it is here", precisions=frozenset({"float32", "float16", "int8"}))
 

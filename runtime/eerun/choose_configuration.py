@@ -44,14 +44,24 @@ def choose_configuration(
             continue
         found = _usable(bundle, entry, settings, reasons)
         if found is not None:
+            _say_unused(found, settings)
             if reasons:
                 _log.warning("%s: running %s %s; %s", bundle.path, entry.engine, entry.precision, "; ".join(reasons))
             return found
     if engine in BACKENDS and precision in (AUTO, "float32") and not reasons:
         entries = (entry for entry in bundle.manifest.configurations if entry.device is None)
         entry = next(entry for entry in entries if entry.precision == "float32")
-        return _on_host(bundle, entry, engine, settings)
+        host = _on_host(bundle, entry, engine, settings)
+        _say_unused(host, settings)
+        return host
     raise _refusal(bundle, engine, precision, reasons)
+
+
+def _say_unused(way: Configuration, settings: DeviceSettings) -> None:
+    """Say that settings of a GPU do nothing on the CPU."""
+    if isinstance(way, HostConfiguration) and settings.chosen:
+        flags = ", ".join(settings.chosen)
+        _log.warning("%s: %s: not used, %s runs on the CPU", way.bundle.path, flags, way.words)
 
 
 class Usable(NamedTuple):
@@ -133,7 +143,7 @@ def _usable_on_device(
     if entry.engine not in DEVICE_BACKENDS:
         reasons.append(f"{entry.name}: this eerun has no engine {entry.engine!r}")
         return None
-    backend = find_device_backend(entry.engine)
+    backend = find_device_backend(entry.engine, ordinal=settings.ordinal)
     capability = backend.probe()
     if not capability.ok:
         reasons.append(f"{entry.name}: {capability.reason}")

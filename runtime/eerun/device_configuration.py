@@ -1,5 +1,6 @@
 """Ways to run a bundle on a device: an engine with plans on a GPU, or an engine of the host on a CPU device."""
 
+import logging
 from abc import abstractmethod
 from dataclasses import dataclass
 
@@ -15,6 +16,8 @@ from eerun.executor import Chain, Executor, WholeExecutor
 from eerun.plans import PlanSource, bundle_cache
 
 __all__ = ["DeviceConfiguration", "HostOnDevice", "OnDevice", "plan_options"]
+
+_log = logging.getLogger("eerun")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,7 +79,10 @@ class DeviceConfiguration(OnDevice):
         assert self.entry.device is not None  # noqa: S101 - a configuration of a device has one
         options = plan_options(self.entry.device, self.costs().buckets)
         source = PlanSource(
-            backend=self.backend, options=options, cache=bundle_cache(self.bundle, trust=self.settings.trust_plans)
+            backend=self.backend,
+            options=options,
+            cache=bundle_cache(self.bundle, trust=self.settings.trust_plans),
+            say=_log.warning,
         )
         plans = [source.fetch(each.graph, label=label.format(index))[0] for index, each in enumerate(chain.segments)]
         return [self.backend.load(plan, self.device) for plan in plans]

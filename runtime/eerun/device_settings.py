@@ -25,7 +25,23 @@ class DeviceSettings:
     trust_plans: bool = False
 
     def __post_init__(self) -> None:
-        if self.in_flight < 1:
-            raise UserError("--in-flight", f"got {self.in_flight}, expected at least 1", "Give a positive number")
-        if isinstance(self.device, int) and self.device < 0:
-            raise UserError("--device", f"got {self.device}, expected 0 or more", "Give the number of a GPU")
+        if not _is_count(self.in_flight) or self.in_flight < 1:
+            raise UserError("--in-flight", f"got {self.in_flight!r}, expected at least 1", "Give a positive number")
+        if not hasattr(self.device, "use") and (not _is_count(self.device) or self.ordinal < 0):
+            raise UserError("--device", f"got {self.device!r}, expected 0 or more", "Give the number of a GPU")
+
+    @property
+    def ordinal(self) -> int:
+        """Number of the GPU; 0 for a device that is open."""
+        return self.device if isinstance(self.device, int) else 0
+
+    @property
+    def chosen(self) -> tuple[str, ...]:
+        """Flags of settings that are not the usual."""
+        usual = DeviceSettings()
+        flags = {"device": "--device", "in_flight": "--in-flight", "device_exits": "--device-exits"}
+        return tuple(flag for name, flag in flags.items() if getattr(self, name) != getattr(usual, name))
+
+
+def _is_count(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool)

@@ -27,8 +27,8 @@ def machine(monkeypatch):
         device = SimpleNamespace(
             name=name, driver=driver, compute_capability=card, use=contextmanager(lambda: iter([1]))
         )
-        monkeypatch.setattr("eengines.nvinfer.backend._probe_device", lambda: found)
-        monkeypatch.setattr("eengines.nvinfer.backend._open_device", lambda: device)
+        monkeypatch.setattr("eengines.nvinfer.backend._probe_device", lambda _: found)
+        monkeypatch.setattr("eengines.nvinfer.backend._open_device", lambda _: device)
         return TensorRtBackend()
 
     return pretend
@@ -40,7 +40,7 @@ def test_a_missing_library_names_the_extra(monkeypatch):
     assert backend.name == "tensorrt"
     for capability in (backend.probe(), backend.probe_build(None)):
         assert not capability.ok
-        assert capability.reason == "tensorrt is not installed. Install it: pip install 'eecompile[tensorrt]'"
+        assert capability.reason == "tensorrt is not installed: pip install 'eecompile[tensorrt]'"
     for use in (backend.identity, lambda options: backend.build(b"", options, lambda _: None)):
         with pytest.raises(EngineError, match=r"pip install 'eecompile\[tensorrt\]'"):
             use(OPTIONS)

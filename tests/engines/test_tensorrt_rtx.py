@@ -1,7 +1,9 @@
 """The backend of TensorRT for RTX, as others use it."""
 
 import pytest
+from emulated_cuda import SOURCE, run_emulated
 from onnx import TensorProto, helper
+from required import require_rtx
 
 from eengines.backends import find_device_backend
 from eengines.device_engine import PlanOptions
@@ -9,7 +11,7 @@ from eengines.devices.cpu import CpuDevice
 from eengines.devices.cuda import probe_cuda
 from eengines.errors import EngineError
 
-pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+require_rtx()
 
 
 @pytest.fixture(scope="module")
@@ -77,6 +79,28 @@ def test_a_missing_library_names_the_extra(backend, monkeypatch):
     monkeypatch.setattr("eengines.nvinfer.library.find_spec", lambda _: None)
     for capability in (backend.probe(), backend.probe_build((8, 0))):
         assert not capability.ok
-        assert capability.reason == "tensorrt_rtx is not installed. Install it: pip install 'eecompile[rtx]'"
+        assert capability.reason == "tensorrt_rtx is not installed: pip install 'eecompile[rtx]'"
     with pytest.raises(EngineError, match=r"pip install 'eecompile\[rtx\]'"):
         backend.build(graph(), PlanOptions(buckets=(1,), compute_capability=(8, 0)), lambda _: None)
+
+
+def test_the_gpu_of_its_number_is_meant():
+    """Two different cards of an emulated driver; nothing is built there."""
+    same = 'setting("EMULATOR_CAPABILITY", 75)'
+    source = SOURCE.read_text().replace(same, "device ? 89 : 75")
+    assert source != SOURCE.read_text()
+    program = (
+        "from eengines.backends import find_device_backend\n"
+        "from eengines.device_engine import PlanOptions\n"
+        "for ordinal in (0, 1, 2):\n"
+        "    backend = find_device_backend('tensorrt_rtx', ordinal=ordinal)\n"
+        "    print(backend.probe().reason)\n"
+        "    if backend.probe().ok:\n"
+        "        print(backend.identity(PlanOptions(buckets=(1,)))['compute capability'])\n"
+    )
+    done = run_emulated(program, source=source, EMULATOR_DEVICES="2")
+    said = done.stdout.splitlines()
+    assert len(said) == 5, done.stderr
+    assert (said[0][-5:], said[1]) == ("sm_75", "7.5")
+    assert (said[2][-5:], said[3]) == ("sm_89", "8.9")
+    assert said[4].startswith("got GPU 2, there are 2: 0 to 1")

@@ -40,14 +40,16 @@ def card_bundle(tiny_bundle, tmp_path, monkeypatch):
     shutil.copytree(tiny_bundle.path, path)
     bundle = open_bundle(path)
     first = bundle.manifest.configurations[0]
-    device = DeviceEntry(name=CpuCard.name, compute_capability="7.5", workspace_bytes=None, optimisation_level=None)
+    device = DeviceEntry(
+        name=CpuCard.name, compute_capability="7.5", expected_us=1.5, workspace_bytes=None, optimisation_level=None
+    )
     fields = {name: getattr(first, name) for name in ("precision", "segments", "whole", "agreement")}
     added = type(first)(**fields, engine=NAME, policy="policy/card.json", costs="costs/card.json", device=device)
     files = {
         "policy/card.json": PolicyFile(policy=bundle.policy(first).policy, thresholds=bundle.policy(first).thresholds),
         "costs/card.json": bundle.costs(first),
     }
-    amend_bundle(bundle, (added, *bundle.manifest.configurations), files)
+    amend_bundle(path, lambda manifest: (added, *manifest.configurations), files)
     return path
 
 
@@ -137,10 +139,30 @@ def test_a_gpu_number_alone_leaves_the_cpu_configurations_alone(tiny_bundle):
     assert not isinstance(way, HostOnDevice)
 
 
-@pytest.mark.parametrize(("settings", "flag"), [({"in_flight": 0}, "--in-flight"), ({"device": -1}, "--device")])
+@pytest.mark.parametrize(
+    ("settings", "flag"),
+    [
+        ({"in_flight": 0}, "--in-flight"),
+        ({"in_flight": "2"}, "--in-flight"),
+        ({"in_flight": 1.5}, "--in-flight"),
+        ({"device": -1}, "--device"),
+        ({"device": "cuda"}, "--device"),
+        ({"device": None}, "--device"),
+        ({"device": True}, "--device"),
+    ],
+)
 def test_settings_are_checked(settings, flag):
     with pytest.raises(UserError, match=flag):
         DeviceSettings(**settings)
+
+
+def test_settings_of_a_gpu_that_do_nothing_are_said(tiny_bundle, caplog):
+    with caplog.at_level(logging.WARNING, "eerun"):
+        eerun.load(tiny_bundle.path, device=3, device_exits=True)
+    assert "--device, --device-exits: not used, onnxruntime float32 runs on the CPU" in caplog.text
+    caplog.clear()
+    eerun.load(tiny_bundle.path)
+    assert caplog.text == ""
 
 
 def test_plans_are_kept_in_the_bundle(card_bundle):

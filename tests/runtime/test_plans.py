@@ -121,3 +121,41 @@ def test_a_key_that_others_can_read_costs_the_plans_not_the_run(bundle, tmp_path
 def test_settings_of_the_cache_are_checked(bundle):
     with pytest.raises(UserError, match="max_bytes: got -1"):
         bundle_cache(bundle, max_bytes=-1)
+
+
+@pytest.fixture
+def linked(bundle, tmp_path):
+    """The bundle, whose folder of plans leads to that of somebody else: `(bundle, their folder)`."""
+    theirs = tmp_path / "of others"
+    theirs.mkdir()
+    (theirs / f"{'a' * 64}.plan").write_bytes(bytes(10_000))
+    (bundle.path / "engines").symlink_to(theirs)
+    return bundle, theirs
+
+
+def test_a_folder_of_plans_that_is_a_link_is_not_used(linked, tmp_path, monkeypatch, caplog):
+    bundle, theirs = linked
+    monkeypatch.setenv("EECOMPILE_CACHE", str(tmp_path / "mine"))
+    before = {path: path.stat() for path in theirs.iterdir()}
+    assert run(bundle, Builder(b"..ours"), max_bytes=5000).status == "built"
+    assert {path: path.stat() for path in theirs.iterdir()} == before
+    assert [record.levelname for record in caplog.records if "it is a link" in record.message] == ["WARNING"]
+    assert list((tmp_path / "mine").glob("*.plan"))
+
+
+def test_a_link_and_no_home(linked, homeless):
+    with pytest.raises(UserError, match="this user has no home"):
+        bundle_cache(linked[0])
+
+
+def test_notices_and_warnings_are_told_apart(bundle):
+    said, warned = [], []
+    graph = bundle.read(bundle.manifest.configurations[0].segments[0])
+    for version in ("1.0", "2.0"):
+        builder = Builder(b"..ours")
+        builder.version = version
+        cache = bundle_cache(bundle)
+        source = PlanSource(backend=builder, options=OPTIONS, cache=cache, say=said.append, warn=warned.append)
+        source.fetch(graph, label="segment 0")
+    assert said == ["segment 0: no plan in the cache: building"]
+    assert warned == ["segment 0: built with plans of the host 1.0, here is 2.0: building again"]

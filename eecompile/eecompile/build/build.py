@@ -55,7 +55,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
         float32 = run_float32(prepared, source, settings, stages)
         if any(candidate.precision == "int8" for candidate in candidates):
             source = int8_source(prepared, float32, source, settings, stages)
-        if settings.target != "cpu" or settings.wanted == "float16":
+        if settings.gpus or settings.wanted == "float16":
             source = float16_source(prepared, source, stages)
         targets = target_graphs(prepared, source, float32, settings, stages)
         trials = run_trials(prepared, source, float32, candidates, settings, stages)

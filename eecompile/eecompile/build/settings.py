@@ -7,7 +7,7 @@ from pathlib import Path
 from eecalib.int8.calibrators import calibrator_by_name
 from eengines.backends import BACKENDS
 from eengines.errors import UserError
-from eengines.targets import PRECISIONS, check_precision, target_by_name
+from eengines.targets import PRECISIONS, Target, check_precision, target_by_name
 
 __all__ = ["BuildSettings", "default_buckets"]
 
@@ -41,7 +41,8 @@ class BuildSettings:
             With a GPU target it is the precision of that target's graphs, all that it has for `auto`.
         int8: short for `precision="int8"`.
         fp16: short for `precision="float16"`; with `int8`, what is not INT8 is float16 (GPU targets).
-        target: device that the graphs are lowered for besides this machine's CPU; see `eengines.targets`.
+        target: devices that graphs are lowered for besides this machine's CPU, `t4` or `t4,v100`; see
+            `eengines.targets`.
         max_quant_drop: largest share of answers that may differ from float32.
         calibrator: how INT8 ranges are chosen: `min-max`, `percentile`, `entropy` or `mse`.
         calibrate_on: `all` samples, or `survivors`: a segment on those that reach it under the tuned thresholds.
@@ -123,15 +124,26 @@ class BuildSettings:
         if short and self.precision not in ("auto", *short):
             flag = "--int8" if self.int8 else "--fp16"
             raise UserError(flag, f"got it together with --precision {self.precision}", "Give one of the two")
-        target = target_by_name(self.target)
-        if self.wanted != "auto":
-            check_precision(target, self.wanted)
+        for target in self.targets:
+            if self.wanted != "auto":
+                check_precision(target, self.wanted)
         if self.int8 and self.fp16:
-            if target.compute_capability is None:
+            if not self.gpus:
                 raise UserError(
                     "--int8 --fp16", "on a CPU what is not INT8 stays float32", "Give one of the two, or a GPU target"
                 )
-            check_precision(target, "float16")
+            for target in self.gpus:
+                check_precision(target, "float16")
+
+    @property
+    def targets(self) -> tuple[Target, ...]:
+        """The devices that are named, each once."""
+        return tuple(target_by_name(name.strip()) for name in dict.fromkeys(self.target.split(",")))
+
+    @property
+    def gpus(self) -> tuple[Target, ...]:
+        """Those of them that graphs are lowered for besides this machine's CPU."""
+        return tuple(target for target in self.targets if target.compute_capability is not None)
 
     @property
     def wanted(self) -> str:
@@ -141,7 +153,7 @@ class BuildSettings:
     @property
     def wanted_here(self) -> str:
         """The precision that the user wants on this machine; with a GPU target, that is for the GPU alone."""
-        return self.wanted if target_by_name(self.target).compute_capability is None else "auto"
+        return "auto" if self.gpus else self.wanted
 
     def accepts(self, engine: str, precision: str) -> bool:
         """Whether the user lets the build choose this engine and precision."""

@@ -25,7 +25,7 @@ from eecompile.passes.raise_opset import raise_opset
 from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.errors import BuildError, DataError
-from eengines.targets import Target, target_by_name
+from eengines.targets import Target
 from eengines.threads import threads_or_default
 from eerun.executor import ChainExecutor
 
@@ -70,15 +70,26 @@ class TargetGraphs:
 def target_graphs(
     prepared: Prepared, source: Lowering, float32: Float32Chain, settings: BuildSettings, stages: Stages
 ) -> tuple[TargetGraphs, ...]:
-    """Return graphs in the precision that the user wants, or in every one that the device has; none for a CPU.
+    """Return graphs for each GPU, in the precision that the user wants, or in every one that the device has.
 
     Raises:
-        BuildError: a graph cannot be written for the device, or answers too often otherwise than float32. What the user
+        BuildError: a graph cannot be written for a device, or answers too often otherwise than float32. What the user
             did not ask for by name is left out instead.
     """
-    target = target_by_name(settings.target)
-    if target.compute_capability is None:
-        return ()
+    return tuple(
+        graphs for target in settings.gpus for graphs in _for_one(prepared, source, float32, target, settings, stages)
+    )
+
+
+def _for_one(
+    prepared: Prepared,
+    source: Lowering,
+    float32: Float32Chain,
+    target: Target,
+    settings: BuildSettings,
+    stages: Stages,
+) -> list[TargetGraphs]:
+    """Graphs for one GPU."""
     found = []
     for precision in PRECISIONS if settings.wanted == "auto" else (settings.wanted,):
         if precision not in target.precisions or (precision == "int8" and source.ranges is None):
@@ -90,7 +101,7 @@ def target_graphs(
             if settings.wanted == precision:
                 raise
             stages.warn(f"no {precision} graphs for {target.name}: {error.where}: {error.problem}")
-    return tuple(found)
+    return found
 
 
 def _make(

@@ -11,6 +11,7 @@ from eecompile.build.report import BuildReport
 from eecompile.build.target_graphs import TargetGraphs
 from eecompile.build.trial import Trial
 from eerun.bundle import (
+    ENGINES_FOLDER,
     SCHEMA,
     BundleWriter,
     ConfigurationEntry,
@@ -19,6 +20,7 @@ from eerun.bundle import (
     SegmentEntry,
     SplitEntry,
     TargetEntry,
+    bundle_lock,
 )
 from eerun.data import digest
 
@@ -37,7 +39,17 @@ def write_bundle(
     chosen: Chosen,
     report: BuildReport,
 ) -> None:
-    """Write every file, the manifest last."""
+    """Write every file, the manifest last; plans of an older bundle of this name come along, for graphs that stay."""
+    manifest = _write_files(writer, prepared, source, chosen, report)
+    with bundle_lock(writer.target):
+        writer.take_plans(writer.target / ENGINES_FOLDER)
+        writer.finish(manifest)
+
+
+def _write_files(
+    writer: BundleWriter, prepared: Prepared, source: Lowering, chosen: Chosen, report: BuildReport
+) -> Manifest:
+    """Write every file but the manifest, and return that."""
     ingested, split = prepared.ingested, prepared.split
     writer.add_json("report/summary.json", report)
     if source.ranges is not None:
@@ -54,29 +66,25 @@ def write_bundle(
         )
         for index, (segment, part) in enumerate(zip(split.segments, report.segments, strict=True))
     )
-    writer.finish(
-        Manifest(
-            schema=SCHEMA,
-            producer=_producer(),
-            source=report.model,
-            source_sha256=ingested.source_sha256,
-            task=ingested.task,
-            classes=ingested.classes,
-            inputs=prepared.inputs,
-            exits=ingested.exits,
-            segments=segments,
-            whole=f"{FLOAT32}/whole.onnx",
-            whole_output=segments[-1].logits,
-            whole_macs=split.whole_macs,
-            configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
-            targets=tuple(_target(writer, entry, report.policy) for entry in chosen.targets),
-            ranges=None if source.ranges is None else RANGES,
-            report="report/summary.json",
-            splits={
-                n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"
-            },
-            split_seed=prepared.split_seed,
-        )
+    return Manifest(
+        schema=SCHEMA,
+        producer=_producer(),
+        source=report.model,
+        source_sha256=ingested.source_sha256,
+        task=ingested.task,
+        classes=ingested.classes,
+        inputs=prepared.inputs,
+        exits=ingested.exits,
+        segments=segments,
+        whole=f"{FLOAT32}/whole.onnx",
+        whole_output=segments[-1].logits,
+        whole_macs=split.whole_macs,
+        configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
+        targets=tuple(_target(writer, entry, report.policy) for entry in chosen.targets),
+        ranges=None if source.ranges is None else RANGES,
+        report="report/summary.json",
+        splits={n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"},
+        split_seed=prepared.split_seed,
     )
 
 

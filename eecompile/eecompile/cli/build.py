@@ -104,8 +104,8 @@ def build_command(
     target: Annotated[
         str,
         typer.Option(
-            help="Device to lower graphs for besides this machine's CPU: local, p100, v100, t4, a100, l4, h100 …; "
-            "engines are built as well if the card is here.",
+            help="Devices to lower graphs for besides this machine's CPU: local, p100, v100, t4, a100 …; several as "
+            "t4,v100. Engines are built as well for a card that is here.",
             rich_help_panel=PRECISION,
         ),
     ] = "cpu",
@@ -175,7 +175,7 @@ def build_command(
         precision=precision,
         int8=int8,
         fp16=fp16,
-        target=local_target(0) if target == LOCAL else target,
+        target=",".join(local_target(0) if name.strip() == LOCAL else name for name in target.split(",")),
         max_quant_drop=parse_fraction("--max-quant-drop", max_quant_drop),
         calibrator=calibrator,
         calibrate_on=calibrate_on,
@@ -189,12 +189,14 @@ def build_command(
         check_writable(json_file, flag="--json")
     with ConsoleStages(verbose=verbose) as stages:
         report = build(model, settings, stages)
-        engines = engines_after_build(settings.output or model.with_suffix(".ee"), settings, stages)
     if json_file is not None:
         with replace_file(json_file, flag="--json") as file:
             file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     typer.echo(summary_text(report))
-    if engines is not None:
-        typer.echo(engines_summary(engines))
-    elif settings.target != "cpu":
-        typer.echo(f"Engines for {settings.target}: run `eecompile engines {report.bundle}` where the card is")
+    if settings.gpus:
+        with ConsoleStages(verbose=verbose) as stages:
+            engines = engines_after_build(model, settings, stages, needed=LOCAL in target)
+        if engines is not None:
+            typer.echo(engines_summary(engines))
+        else:
+            typer.echo(f"Engines: run `eecompile engines {report.bundle}` where the card is")

@@ -17,13 +17,15 @@ def engines_summary(report: "EnginesReport") -> str:
         (plan.label, plan.status, number(plan.plan_bytes / 2**20, 2), number(plan.build_s, 1)) for plan in report.plans
     ]
     lines = [f"=== {report.bundle} for {report.target} ===", *aligned(rows)]
+    lines += [f"{plan.reason}" for plan in report.plans if plan.status == "rebuilt"]
     lines += [f"! {plan.label}: {note}" for plan in report.plans for note in plan.notes]
+    lines += [f"! {plan.label}: not kept: {plan.not_kept}" for plan in report.plans if plan.not_kept]
     lines += [f"skipped: {reason}" for reason in report.skipped]
     if not report.configurations:
         return "\n".join(
             [
                 *lines,
-                f"Not measured: the card is not here. There, `eecompile engines {report.bundle}` finds these plans.",
+                f"Not measured: the card is not here. There, run `{report.next_command}`",
                 f"PASSED | {report.bundle}",
             ]
         )

@@ -8,34 +8,40 @@ from eecompile.device_engines.card import find_card
 from eecompile.device_engines.report import EnginesReport
 from eecompile.device_engines.settings import EnginesSettings
 from eecompile.stages import Stages
-from eengines.targets import target_by_name
+from eengines.errors import EngineError
+from eerun.data import default_data_path
 
 __all__ = ["engines_after_build"]
 
 
-def engines_after_build(bundle: Path, settings: BuildSettings, stages: Stages) -> EnginesReport | None:
-    """Build and measure engines for the target of a build; None: it has no GPU as target, or that GPU is not here.
+def engines_after_build(model: Path, settings: BuildSettings, stages: Stages, *, needed: bool) -> EnginesReport | None:
+    """Build and measure engines for the target of a build that is here; None: no such card is here, or it failed.
 
     Args:
-        bundle: what the build wrote.
+        model: what was built.
         settings: of the build.
-        stages: where progress is shown.
+        stages: where progress and, if they are not needed, the failure is shown.
+        needed: whether a failure is an error; the bundle is good without engines.
 
     Raises:
-        EngineError: no backend can build here, or all of them refuse the graphs.
+        EngineError: engines are needed, and no backend can build here, or all of them refuse the graphs.
     """
-    if target_by_name(settings.target).compute_capability is None:
+    here = [target.name for target in settings.gpus if find_card(target.name, 0).device is not None]
+    if not here:
         return None
-    if find_card(settings.target, 0).device is None:
-        return None
-    return build_engines(
-        bundle,
-        EnginesSettings(
-            target=settings.target,
-            data=settings.data,
-            max_drop=settings.max_drop,
-            agreement=settings.agreement,
-            measure_seconds=settings.measure_seconds,
-        ),
-        stages,
+    data = settings.data or default_data_path(model)
+    bundle = settings.output or model.with_suffix(".ee")
+    wanted = EnginesSettings(
+        target=here[0],
+        data=None if data is None else str(data),
+        max_drop=settings.max_drop,
+        agreement=settings.agreement,
+        measure_seconds=settings.measure_seconds,
     )
+    try:
+        return build_engines(bundle, wanted, stages)
+    except EngineError as error:
+        if needed:
+            raise
+        stages.warn(f"no engines: {error}")
+        return None

@@ -1,19 +1,27 @@
 """From the graphs of a bundle to engines: build plans, measure and tune them if the card is here, add them."""
 
+import shlex
+from collections.abc import Callable
 from pathlib import Path
+from typing import TypeVar
 
+from eecompile.device_engines.add_configurations import Measured, add_configurations
 from eecompile.device_engines.build_plans import Built, PlanBuilder, usable_backends
 from eecompile.device_engines.card import find_card, graphs_for
 from eecompile.device_engines.measure_card import CardMeter
-from eecompile.device_engines.report import EnginesReport, MeasuredConfiguration
+from eecompile.device_engines.report import BuiltPlan, EnginesReport
 from eecompile.device_engines.settings import EnginesSettings
 from eecompile.device_engines.tuning_data import load_tuning_data
 from eecompile.stages import Stages
 from eengines.device import Device
 from eengines.errors import EngineError
-from eerun.bundle import Bundle, ConfigurationEntry, DeviceEntry, PolicyFile, TargetEntry, amend_bundle, open_bundle
+from eerun.bundle import Bundle, check_amendable, open_bundle
 
 __all__ = ["build_engines"]
+
+MIB = 2**20
+
+T = TypeVar("T")
 
 
 def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> EnginesReport:
@@ -27,87 +35,103 @@ def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> Engi
     Raises:
         UserError: settings or data cannot be used, or the bundle has no graphs for the card.
         BundleError: the bundle is damaged.
-        EngineError: no backend can build here, or all of them refuse the graphs.
+        EngineError: no backend can build here, all of them refuse the graphs, or plans built ahead cannot be kept.
     """
     bundle = open_bundle(path)
     card = find_card(settings.target, settings.device)
+    if card.device is not None:
+        check_amendable(path)
     graphs = graphs_for(bundle.manifest, card, precision=settings.precision, where=str(path))
-    backends, skipped = usable_backends(card, settings)
-    buckets = settings.buckets or bundle.costs(bundle.manifest.chosen).buckets
-    builder = PlanBuilder(bundle=bundle, card=card, settings=settings, stages=stages)
-    built, refused = list[Built](), list[str]()
-    for backend in backends:
-        for entry in graphs:
-            try:
-                built.append(builder.build(backend, entry, tuple(sorted(set(buckets)))))
-            except EngineError as error:
-                refused.append(f"{backend.name} {entry.precision}: {error.where}: {error.problem}")
-                stages.warn(refused[-1])
-    if not built:
-        raise EngineError(str(path), "; ".join(refused), "Build the bundle again with another precision")
-    measured = () if card.device is None else _measure(bundle, card.device, built, settings, stages)
+    backends, reasons = usable_backends(card, settings)
+    builder, skipped = PlanBuilder(bundle=bundle, card=card, settings=settings, stages=stages), list[str]()
+    built = [
+        plans
+        for backend in backends
+        for entry in graphs
+        for plans in _or_skip(_name(backend.name, entry.precision), skipped, stages, builder.build, backend, entry)
+    ]
+    _refuse_nothing(path, built, skipped)
+    measured = list[Measured]()
+    if card.device is None:
+        _check_kept(path, builder.done, settings, stages)
+    else:
+        measured = _measure(bundle, card.device, built, skipped, settings, stages)
     return EnginesReport(
         bundle=path.name,
         target=card.name,
         plans=tuple(builder.done),
-        configurations=measured,
-        skipped=(*skipped, *refused),
+        configurations=tuple(each.found for each in measured),
+        skipped=(*reasons, *skipped),
+        next_command=_next_command(path, settings) if card.device is None else None,
     )
 
 
 def _measure(
-    bundle: Bundle, device: Device, built: list[Built], settings: EnginesSettings, stages: Stages
-) -> tuple[MeasuredConfiguration, ...]:
-    """Measure every set of plans, and put the bundle with its new configurations in the place of the old one."""
+    bundle: Bundle, device: Device, built: list[Built], skipped: list[str], settings: EnginesSettings, stages: Stages
+) -> list[Measured]:
+    """Measure every set of plans and add them to the bundle, the fastest first."""
     data = load_tuning_data(bundle, settings, stages)
-    buckets = settings.buckets or bundle.costs(bundle.manifest.chosen).buckets
-    meter = CardMeter(
-        bundle=bundle,
-        device=device,
-        buckets=tuple(sorted(set(buckets))),
-        data=data,
-        settings=settings,
-        stages=stages,
-    )
-    found = [(meter.measure(each), each) for each in built]
-    found.sort(key=lambda pair: pair[0].expected_ms)
+    meter = CardMeter(bundle=bundle, device=device, data=data, settings=settings, stages=stages)
+    measured = [
+        Measured(found=found, built=plans)
+        for plans in built
+        for found in _or_skip(_name(plans.backend.name, plans.graphs.precision), skipped, stages, meter.measure, plans)
+    ]
+    _refuse_nothing(bundle.path, measured, skipped)
+    measured.sort(key=lambda each: each.found.expected_ms)
     with stages.stage("write the bundle"):
-        _add(bundle, device, found, settings)
-    return tuple(measured for measured, _ in found)
+        add_configurations(bundle.path, device, measured, settings)
+    return measured
 
 
-def _add(
-    bundle: Bundle, device: Device, found: list[tuple[MeasuredConfiguration, Built]], settings: EnginesSettings
-) -> None:
-    """List configurations in front of the others, the fastest first; those of the same name are replaced."""
-    policy = bundle.policy(bundle.manifest.chosen).policy
-    new = {measured.name: _entry(measured, each.graphs, device, settings) for measured, each in found}
-    files: dict[str, object] = {}
-    for measured, _ in found:
-        entry = new[measured.name]
-        files[entry.policy] = PolicyFile(policy=policy, thresholds=measured.thresholds)
-        files[entry.costs] = measured.costs
-    kept = [entry for entry in bundle.manifest.configurations if entry.name not in new]
-    amend_bundle(bundle, (*new.values(), *kept), files)
+def _name(engine: str, precision: str) -> str:
+    return f"{engine} {precision}"
 
 
-def _entry(
-    measured: MeasuredConfiguration, graphs: TargetEntry, device: Device, settings: EnginesSettings
-) -> ConfigurationEntry:
-    """The entry of one configuration in the manifest."""
-    major, minor = device.compute_capability or (0, 0)
-    return ConfigurationEntry(
-        engine=measured.costs.engine,
-        precision=measured.costs.precision,
-        segments=graphs.segments,
-        whole=graphs.whole,
-        policy=f"policy/{measured.name}.json",
-        costs=f"costs/{measured.name}.json",
-        agreement=measured.agreement,
-        device=DeviceEntry(
-            name=device.name,
-            compute_capability=f"{major}.{minor}",
-            workspace_bytes=settings.workspace_bytes,
-            optimisation_level=settings.optimisation_level,
-        ),
-    )
+def _or_skip(name: str, skipped: list[str], stages: Stages, work: Callable[..., T], *given: object) -> list[T]:
+    """The result of some work, or nothing where an engine refuses, which is noted: the others go on."""
+    try:
+        return [work(*given)]
+    except EngineError as error:
+        skipped.append(f"{name}: {error.where}: {error.problem}")
+        stages.warn(skipped[-1])
+        return []
+
+
+def _refuse_nothing(path: Path, results: list[T], skipped: list[str]) -> None:
+    """Refuse to go on where every engine was skipped."""
+    if not results:
+        raise EngineError(str(path), "; ".join(skipped), "Choose another --engine or --precision, or build again")
+
+
+def _check_kept(path: Path, plans: list[BuiltPlan], settings: EnginesSettings, stages: Stages) -> None:
+    """Plans that were built ahead are of use only where they are kept."""
+    lost = [plan for plan in plans if plan.not_kept]
+    if lost:
+        raise EngineError(
+            str(path),
+            f"{len(lost)} of {len(plans)} plans are not kept: {lost[0].label}: {lost[0].not_kept}",
+            "Make the bundle writable, or give a larger --cache-size",
+        )
+    together = sum(plan.plan_bytes for plan in plans)
+    if together > settings.cache_bytes:
+        stages.warn(
+            f"the plans have {together // MIB} MiB, the cache {settings.cache_bytes // MIB} MiB: those built first are "
+            "gone again; give a larger --cache-size"
+        )
+
+
+def _next_command(path: Path, settings: EnginesSettings) -> str:
+    """What measures these plans where the card is; it takes them, although another machine has built them."""
+    command = ["eecompile", "engines", path.name, "--trust-plans"]
+    if settings.engine != "auto":
+        command += ["--engine", settings.engine]
+    if settings.precision != "auto":
+        command += ["--precision", settings.precision]
+    if settings.buckets is not None:
+        command += ["--buckets", ",".join(map(str, settings.buckets))]
+    if settings.workspace_bytes is not None:
+        command += ["--workspace", str(settings.workspace_bytes // MIB)]
+    if settings.optimisation_level is not None:
+        command += ["--optimisation-level", str(settings.optimisation_level)]
+    return shlex.join(command)

@@ -23,12 +23,14 @@ class Built:
     Attributes:
         backend: built them, and loads them.
         graphs: what they were built from.
+        buckets: batch sizes, ascending.
         segments: plans of the segments.
         whole: plan of the network without exit heads.
     """
 
     backend: DeviceBackend
     graphs: TargetEntry
+    buckets: tuple[int, ...]
     segments: tuple[Plan, ...]
     whole: Plan
 
@@ -43,17 +45,28 @@ def usable_backends(card: Card, settings: EnginesSettings) -> tuple[tuple[Device
     for name in DEVICE_BACKENDS:
         if settings.engine not in ("auto", name):
             continue
-        backend = find_device_backend(name)
-        capability = backend.probe_build(card.compute_capability)
-        if capability.ok and (backend.has_plans or card.device is not None):
+        backend = find_device_backend(name, ordinal=settings.device)
+        reason = _why_not(backend, card)
+        if reason is None:
             found.append(backend)
         else:
-            reasons.append(f"{name}: {capability.reason if not capability.ok else 'it has no plans to build ahead'}")
+            reasons.append(f"{name}: {reason}")
     if not found:
         raise EngineError(
             f"engines for {card.name}", "; ".join(reasons), "Install one of these, or run it where the card is"
         )
     return tuple(found), tuple(reasons)
+
+
+def _why_not(backend: DeviceBackend, card: Card) -> str | None:
+    """Why a backend cannot build for a card here, or not run what it built; None: it can."""
+    building = backend.probe_build(card.compute_capability)
+    if not building.ok:
+        return building.reason
+    if card.device is None:
+        return None if backend.has_plans else "it has no plans to build ahead"
+    running = backend.probe()
+    return None if running.ok else running.reason
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -74,14 +87,15 @@ class PlanBuilder:
     stages: Stages
     done: list[BuiltPlan] = field(default_factory=list)
 
-    def build(self, backend: DeviceBackend, graphs: TargetEntry, buckets: tuple[int, ...]) -> Built:
+    def build(self, backend: DeviceBackend, graphs: TargetEntry) -> Built:
         """Build or find the plans of segments and whole network.
 
         Raises:
             EngineError: the backend refuses a graph.
         """
+        buckets = self.settings.buckets or self.bundle.costs(self.bundle.manifest.chosen).buckets
         options = PlanOptions(
-            buckets=buckets,
+            buckets=tuple(sorted(set(buckets))),
             compute_capability=self.card.compute_capability,
             workspace_bytes=self.settings.workspace_bytes,
             optimisation_level=self.settings.optimisation_level,
@@ -91,12 +105,13 @@ class PlanBuilder:
             options=options,
             cache=bundle_cache(self.bundle, max_bytes=self.settings.cache_bytes, trust=self.settings.trust_plans),
             say=self.stages.detail,
+            warn=self.stages.warn,
             progress=self.stages.progress,
         )
         words = f"{backend.name} {graphs.precision}"
         segments = [self._one(source, file, f"{words}, segment {index}") for index, file in enumerate(graphs.segments)]
         whole = self._one(source, graphs.whole, f"{words}, whole network")
-        return Built(backend=backend, graphs=graphs, segments=tuple(segments), whole=whole)
+        return Built(backend=backend, graphs=graphs, buckets=options.buckets, segments=tuple(segments), whole=whole)
 
     def _one(self, source: PlanSource, file: str, label: str) -> Plan:
         """Build or find one plan, and note what happened."""
@@ -111,6 +126,7 @@ class PlanBuilder:
                 plan_bytes=len(plan.content),
                 build_s=perf_counter() - started,
                 notes=plan.notes,
+                not_kept=outcome.not_kept,
             )
         )
         return plan

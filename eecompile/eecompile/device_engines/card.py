@@ -39,7 +39,7 @@ def find_card(target: str, ordinal: int) -> Card:
     """
     from eengines.devices.cuda import probe_cuda
 
-    capability = probe_cuda()
+    capability = probe_cuda(ordinal)
     if target == LOCAL and not capability.ok:
         raise EngineError(
             f"--target {LOCAL}", f"no card is here: {capability.reason}", "Run it where the card is, or name the card"

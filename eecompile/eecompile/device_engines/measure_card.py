@@ -35,7 +35,6 @@ class CardMeter:
     Attributes:
         bundle: what they are of.
         device: the card.
-        buckets: batch sizes, ascending.
         data: to tune with; None: the bundle's own thresholds for the card are taken.
         settings: what the user chose.
         stages: where progress is shown.
@@ -43,7 +42,6 @@ class CardMeter:
 
     bundle: Bundle
     device: Device
-    buckets: tuple[int, ...]
     data: TuningData | None
     settings: EnginesSettings
     stages: Stages
@@ -65,7 +63,7 @@ class CardMeter:
             costs = measure_device_costs(
                 subject,
                 self._inputs(),
-                buckets=self.buckets,
+                buckets=built.buckets,
                 seconds=self.settings.measure_seconds,
                 progress=self.stages.progress,
             )

@@ -18,6 +18,7 @@ class BuiltPlan:
         plan_bytes: size of the plan.
         build_s: seconds that it took.
         notes: what had to be changed so that the library takes the graph.
+        not_kept: why it is not in the cache now; empty: it is.
     """
 
     label: str
@@ -26,6 +27,7 @@ class BuiltPlan:
     plan_bytes: int
     build_s: float
     notes: tuple[str, ...]
+    not_kept: str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,7 +62,8 @@ class EnginesReport:
         target: the card, for people.
         plans: in the order in which they were built.
         configurations: measured ones, the fastest first; empty where the card is not here.
-        skipped: what could not be built, and why.
+        skipped: what could not be built or measured, and why.
+        next_command: what to run where the card is; None: it is here.
     """
 
     bundle: str
@@ -68,3 +71,4 @@ class EnginesReport:
     plans: tuple[BuiltPlan, ...]
     configurations: tuple[MeasuredConfiguration, ...]
     skipped: tuple[str, ...]
+    next_command: str | None

@@ -6,12 +6,15 @@ from math import inf
 from eengines.backends import DEVICE_BACKENDS
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, TARGETS
+from eerun.device_executor.next_rows import MOST_ROWS
 from eerun.plans import CACHE_BYTES
 
 __all__ = ["LOCAL", "EnginesSettings"]
 
 LOCAL = "local"
 """The card that is here."""
+
+MOST_WORKSPACE_BYTES = 2**40
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -60,10 +63,16 @@ class EnginesSettings:
                 raise UserError(flag, f"got {value!r}, known are {', '.join(known)}", "Choose one of these")
         if not 0 <= self.max_drop <= 1:
             raise UserError("--max-drop", f"got {self.max_drop:.3g}, expected 0% to 100%", "Give for example 1%")
-        if self.buckets is not None and (not self.buckets or min(self.buckets) < 1):
-            raise UserError("--buckets", f"got {self.buckets}, expected positive numbers", "List batch sizes: 1,8,32")
-        if self.workspace_bytes is not None and self.workspace_bytes < 1:
-            raise UserError("--workspace", f"got {self.workspace_bytes} bytes", "Give a positive number of MiB")
+        if self.buckets is not None and not all(1 <= bucket <= MOST_ROWS for bucket in self.buckets or (0,)):
+            raise UserError(
+                "--buckets", f"got {self.buckets}, expected numbers from 1 to {MOST_ROWS}", "List batch sizes: 1,8,32"
+            )
+        if self.workspace_bytes is not None and not 1 <= self.workspace_bytes <= MOST_WORKSPACE_BYTES:
+            raise UserError(
+                "--workspace",
+                f"got {self.workspace_bytes} bytes, expected 1 to {MOST_WORKSPACE_BYTES}",
+                "Give a number of MiB that the card has",
+            )
         if self.optimisation_level is not None and not 0 <= self.optimisation_level <= 5:
             raise UserError("--optimisation-level", f"got {self.optimisation_level}, expected 0 to 5", "Choose one")
         if self.cache_bytes < 0 or self.device < 0:

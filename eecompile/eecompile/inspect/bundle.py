@@ -3,6 +3,7 @@
 from eecompile.build.report import BuildReport, SplitReport
 from eecompile.inspect.configurations import configuration_lines, costs_lines
 from eecompile.inspect.graph import node_lines
+from eecompile.inspect.plans import plans_lines
 from eecompile.inspect.ranges import ranges_lines
 from eecompile.inspect.segments import load_graphs, segment_lines, target_lines
 from eecompile.inspect.wrapped import listed
@@ -35,6 +36,7 @@ def bundle_text(bundle: Bundle, *, nodes: bool, ranges: bool) -> str:
         *ranges_lines(bundle, every=ranges),
         "",
         *costs_lines(bundle),
+        *plans_lines(bundle),
     ]
     if nodes:
         files = [segment.file for segment in manifest.segments]

@@ -35,25 +35,29 @@ def load_backend(name: str) -> Backend:
         UserError: no backend has that name.
         EngineError: its library is missing.
     """
-    backend = cast("Backend", _find(BACKENDS, name))
+    backend = cast("Backend", _find(BACKENDS, name)())
     capability = backend.probe()
     if not capability.ok:
         raise EngineError(f"engine {name}", capability.reason, "Install what is named, or choose another with --engine")
     return backend
 
 
-def find_device_backend(name: str) -> DeviceBackend:
+def find_device_backend(name: str, *, ordinal: int = 0) -> DeviceBackend:
     """Return the backend of a GPU that is called `name`; whether it can run here is for its `probe`.
+
+    Args:
+        name: one of `DEVICE_BACKENDS`.
+        ordinal: of the GPU that it builds on and runs on, as the driver counts (after CUDA_VISIBLE_DEVICES).
 
     Raises:
         UserError: no backend has that name.
     """
-    return cast("DeviceBackend", _find(DEVICE_BACKENDS, name))
+    return cast("DeviceBackend", _find(DEVICE_BACKENDS, name)(ordinal=ordinal))
 
 
 def _find(table: Mapping[str, str], name: str) -> Any:
-    """Make a backend of a table."""
+    """Return the class of a backend of a table."""
     if name not in table:
         raise UserError("--engine", f"got {name!r}, known are {', '.join(table)}", "Choose one of these")
     module, _, attribute = table[name].partition(":")
-    return getattr(import_module(module), attribute)()
+    return getattr(import_module(module), attribute)

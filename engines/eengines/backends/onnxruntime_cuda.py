@@ -46,10 +46,17 @@ def cuda_provider(ordinal: int) -> Provider:
 
 
 class OnnxRuntimeCudaBackend:
-    """See `DeviceBackend`."""
+    """See `DeviceBackend`.
+
+    Args:
+        ordinal: of the GPU, as the driver counts.
+    """
 
     name = "onnxruntime-cuda"
     has_plans = False
+
+    def __init__(self, *, ordinal: int = 0) -> None:
+        self._ordinal = ordinal
 
     def probe(self) -> Capability:
         """Say whether ONNX Runtime's build for CUDA is installed, and whether a GPU for it is here."""
@@ -62,8 +69,8 @@ class OnnxRuntimeCudaBackend:
             return Capability(ok=False, reason=f"{reason}: pip install '{PACKAGE}' in place of onnxruntime")
         from eengines.devices.cuda import open_cuda_device, probe_cuda
 
-        found = probe_cuda()
-        too_old = _too_old(open_cuda_device().compute_capability) if found.ok else found.reason
+        found = probe_cuda(self._ordinal)
+        too_old = _too_old(open_cuda_device(self._ordinal).compute_capability) if found.ok else found.reason
         if too_old:
             return Capability(ok=False, reason=too_old)
         return Capability(ok=True, reason=found.reason, precisions=found.precisions - {"int8"})

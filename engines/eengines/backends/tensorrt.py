@@ -12,11 +12,14 @@ class TensorRtBackend(NvInferBackend):
     """Builds plans with TensorRT and loads them.
 
     Args:
-        timing_cache: file in which times of tactics are kept between builds; None: they are not kept.
+        ordinal: of the GPU, as the driver counts.
+        timing_cache: file in which times of tactics are kept between builds; None: one in the user's cache folder,
+            for this version and kind of card.
+        keep_times: whether they are kept at all.
     """
 
     name = "tensorrt"
 
-    def __init__(self, *, timing_cache: Path | None = None) -> None:
+    def __init__(self, *, ordinal: int = 0, timing_cache: Path | None = None, keep_times: bool = True) -> None:
         library = Library(title="TensorRT", module="tensorrt", extra="tensorrt")
-        super().__init__(library, timing_cache=timing_cache)
+        super().__init__(library, ordinal=ordinal, timing_cache=timing_cache, keep_times=keep_times)

@@ -7,9 +7,14 @@ __all__ = ["TensorRtRtxBackend"]
 
 
 class TensorRtRtxBackend(NvInferBackend):
-    """Builds plans with TensorRT for RTX and loads them. It measures nothing while building, so it keeps no times."""
+    """Builds plans with TensorRT for RTX and loads them. It measures nothing while building, so it keeps no times.
+
+    Args:
+        ordinal: of the GPU, as the driver counts.
+    """
 
     name = "tensorrt_rtx"
 
-    def __init__(self) -> None:
-        super().__init__(Library(title="TensorRT for RTX", module="tensorrt_rtx", extra="rtx"))
+    def __init__(self, *, ordinal: int = 0) -> None:
+        library = Library(title="TensorRT for RTX", module="tensorrt_rtx", extra="rtx")
+        super().__init__(library, ordinal=ordinal, keep_times=False)

@@ -8,16 +8,16 @@ import threading
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from functools import cache
-from importlib import import_module
 from typing import Any
 
 from eengines.device import DeviceView, GraphBuilder, Program, Stream
 from eengines.devices import cuda_graph, cuda_interop
 from eengines.devices.cuda_context import CudaContext
-from eengines.devices.cuda_driver import check, started_driver
+from eengines.devices.cuda_driver import OTHERWISE, check, started_driver
 from eengines.devices.cuda_graph import CudaGraph
 from eengines.devices.cuda_memory import CudaMemory, CudaPinnedMemory
 from eengines.devices.cuda_program import CudaKernel, compile_cubin
+from eengines.devices.cuda_release import driver_version
 from eengines.devices.cuda_stream import CudaEvent, CudaStream
 from eengines.engine import Capability
 from eengines.errors import EngineError
@@ -26,6 +26,7 @@ from eengines.targets import TARGETS
 __all__ = ["CudaDevice", "compile_cubin", "open_cuda_device", "probe_cuda"]
 
 NAME_LENGTH = 256
+PCI_LENGTH = 32
 
 
 class CudaDevice:
@@ -45,9 +46,24 @@ class CudaDevice:
             _attribute(context, "COMPUTE_CAPABILITY_MAJOR"),
             _attribute(context, "COMPUTE_CAPABILITY_MINOR"),
         )
-        self.driver = _driver_version(context.driver)
+        self.driver = driver_version(context.driver)
         self._architecture = "sm_{}{}".format(*self.compute_capability)
         self._pooled = bool(_attribute(context, "MEMORY_POOLS_SUPPORTED"))
+
+    @property
+    def pci_bus_id(self) -> str:
+        """Where the GPU is plugged in, as `0000:65:00.0`; MIG instances have the place of their card.
+
+        Raises:
+            EngineError: the driver does not tell.
+        """
+        doing, driver = "asking for the GPU's PCI bus", self._context.driver
+        try:
+            result = driver.cuDeviceGetPCIBusId(PCI_LENGTH, self._context.device)
+        except RuntimeError as error:  # what cuda-bindings raises for a call that the driver does not have
+            raise EngineError("CUDA", f"{doing} failed: {error}", OTHERWISE) from error
+        name: bytes = check(result, doing)
+        return name.split(b"\0")[0].decode()
 
     def use(self) -> AbstractContextManager[None]:
         """See `Device.use`."""
@@ -106,16 +122,16 @@ def open_cuda_device(ordinal: int = 0) -> CudaDevice:
     """
     count = check(started_driver().cuDeviceGetCount(), "counting GPUs")
     if not 0 <= ordinal < count:
-        visible = "none" if count == 0 else f"0 to {count - 1}"
-        raise EngineError("CUDA", f"got GPU {ordinal}, here are {visible}", "See `nvidia-smi` and CUDA_VISIBLE_DEVICES")
+        there = {0: "there is none", 1: "there is 1: 0"}.get(count, f"there are {count}: 0 to {count - 1}")
+        raise EngineError("CUDA", f"got GPU {ordinal}, {there}", "See `nvidia-smi` and CUDA_VISIBLE_DEVICES")
     with _opening:
         return _open(ordinal)
 
 
-def probe_cuda() -> Capability:
-    """Say whether the first GPU can be used, and what it computes in; takes no memory on it."""
+def probe_cuda(ordinal: int = 0) -> Capability:
+    """Say whether a GPU can be used, and what it computes in; takes no memory on it."""
     try:
-        device = open_cuda_device()
+        device = open_cuda_device(ordinal)
     except EngineError as error:
         return Capability(ok=False, reason=f"{error.problem}: {error.remedy}")
     capability = device.compute_capability or (0, 0)
@@ -144,20 +160,3 @@ def _name(context: CudaContext) -> str:
 def _attribute(context: CudaContext, name: str) -> int:
     attribute = getattr(context.driver.CUdevice_attribute, f"CU_DEVICE_ATTRIBUTE_{name}")
     return int(check(context.driver.cuDeviceGetAttribute(attribute, context.device), f"asking for {name.lower()}"))
-
-
-def _driver_version(driver: Any) -> str:
-    """Release and CUDA version, as `580.65.06 (CUDA 13.0)`; containers without NVML know the CUDA version only."""
-    version = check(driver.cuDriverGetVersion(), "asking for the driver's version")
-    words = f"CUDA {version // 1000}.{version % 1000 // 10}"
-    try:
-        nvml = import_module("cuda.bindings.nvml")
-    except ImportError:  # before 12.9.6
-        return words
-    try:
-        nvml.init_v2()
-        release = nvml.system_get_driver_version()
-        nvml.shutdown()
-    except (RuntimeError, nvml.NvmlError):  # RuntimeError: libnvidia-ml.so.1 is missing
-        return words
-    return f"{release} ({words})"

@@ -68,7 +68,8 @@ def _started_in() -> int:
     try:
         result = bindings().cuInit(0)
     except RuntimeError as error:  # what cuda-bindings raises where libcuda.so.1 is missing or too old
-        raise EngineError("CUDA", f"the NVIDIA driver cannot be loaded: {error}".rstrip("."), OLDEST_DRIVER) from error
+        why = str(error).partition(" Ensure ")[0].rstrip(".")  # what to do about it, we say ourselves
+        raise EngineError("CUDA", f"the NVIDIA driver cannot be loaded: {why}", OLDEST_DRIVER) from error
     check(result, "starting the driver")
     return os.getpid()
 

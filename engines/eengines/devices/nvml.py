@@ -14,18 +14,16 @@ from typing import Any
 
 from eengines.device import Device
 from eengines.devices.cuda import CudaDevice
-from eengines.devices.cuda_driver import check, started_driver
 from eengines.devices.nvml_reasons import IDLE, reasons_in_words
 from eengines.engine import Capability
 from eengines.errors import EngineError
 
-__all__ = ["CardMonitor", "CardState", "PowerReading", "open_monitor", "pci_bus_id", "probe_nvml"]
+__all__ = ["CardMonitor", "CardState", "PowerReading", "open_monitor", "probe_nvml"]
 
 INSTALL = "Run: pip install 'eecompile[cuda]'"
 DRIVER = "Install the NVIDIA driver; a container needs its `utility` capability (NVIDIA_DRIVER_CAPABILITIES)"
 OTHERWISE = "Check that `nvidia-smi` works"
 
-PCI_LENGTH = 32
 MW_PER_W = 1e3
 
 
@@ -149,7 +147,7 @@ def open_monitor(device: Device) -> CardMonitor:
     """
     if not isinstance(device, CudaDevice):
         raise EngineError("NVML", f"{device.name} is no NVIDIA card", "Run on a GPU")
-    return CardMonitor(pci_bus_id(device.ordinal))
+    return CardMonitor(device.pci_bus_id)
 
 
 def probe_nvml() -> Capability:
@@ -165,22 +163,6 @@ def probe_nvml() -> Capability:
     finally:
         nvml.nvmlShutdown()
     return Capability(ok=cards > 0, reason=f"NVML of driver {driver}, {cards} cards")
-
-
-def pci_bus_id(ordinal: int) -> str:
-    """Where a GPU is plugged in, by its number as CUDA counts.
-
-    Raises:
-        EngineError: there is no such GPU.
-    """
-    driver = started_driver()
-    device = check(driver.cuDeviceGet(ordinal), f"opening GPU {ordinal}")
-    try:
-        result = driver.cuDeviceGetPCIBusId(PCI_LENGTH, device)
-    except RuntimeError as error:  # what cuda-bindings raises for a call that the driver does not have
-        raise EngineError("NVML", f"the card's PCI bus is not known: {error}", OTHERWISE) from error
-    name: bytes = check(result, "asking for the GPU's PCI bus")
-    return name.split(b"\0")[0].decode()
 
 
 def _started() -> Any:

@@ -77,7 +77,7 @@ def _entry(folder: EntryFolder, file: StoredFile) -> CacheEntry:
     try:
         header = folder.header(file.key)
     except (DamagedEntryError, OSError) as error:
-        return CacheEntry(key=file.key, nbytes=file.nbytes, last_used=used, problem=str(error))
+        return CacheEntry(key=file.key, nbytes=file.nbytes, last_used=used, problem=plain(str(error)))
     named = [f"{plain(name)} {plain(value)}" for name, value in header.origin.identity.items()]
     return CacheEntry(
         key=file.key,

@@ -12,7 +12,7 @@ from eengines.engine_cache.cache_info import CacheInfo, list_cache
 from eengines.engine_cache.entry_file import DamagedEntryError, encode_front
 from eengines.engine_cache.entry_folder import EntryFolder
 from eengines.engine_cache.file_lock import FileLock
-from eengines.engine_cache.origin import Origin
+from eengines.engine_cache.origin import Origin, plain
 from eengines.engine_cache.outcome import Outcome
 from eengines.engine_cache.user_key import KEY_BYTES
 from eengines.errors import UserError
@@ -33,7 +33,7 @@ class _Caller:
 
     label: str
     progress: Progress
-    inform: Say
+    say: Say
     warn: Say
 
 
@@ -90,6 +90,7 @@ class EngineCache:
         label: str,
         progress: Progress = lambda _: None,
         say: Say | None = None,
+        warn: Say | None = None,
     ) -> tuple[Plan, Outcome]:
         """Return the plan of a graph, kept or built now.
 
@@ -102,7 +103,9 @@ class EngineCache:
             options: how it is built.
             label: what to call the graph in messages and listings, such as `segment 2`.
             progress: as in `DeviceBackend.build`; called with 0 while waiting.
-            say: takes a line before something takes long or when it goes wrong; None: the logger `eengines` does.
+            say: takes a line before something takes long; None: the logger `eengines` does, at INFO.
+            warn: takes a line when a plan that was there is not taken (stale, damaged or of another maker), or one is
+                not kept; None: the logger `eengines` does, at WARNING.
 
         Raises:
             EngineError: the backend refuses the graph.
@@ -110,7 +113,7 @@ class EngineCache:
         if not backend.has_plans:
             plan = backend.build(graph, options, progress)
             return plan, Outcome(status="built", reason=f"{label}: {backend.name} has no plans", not_kept="no plan")
-        caller = _Caller(label=label, progress=progress, inform=say or _log.info, warn=say or _log.warning)
+        caller = _Caller(label=label, progress=progress, say=say or _log.info, warn=warn or _log.warning)
         origin = Origin.of(backend, graph, options)
         found = self._look_up(origin.key, caller)
         if isinstance(found, Plan):
@@ -143,7 +146,7 @@ class EngineCache:
             if found and found.foreign:
                 reason += " (--trust-plans takes it)"
             self._warn_of_key(caller)
-            caller.inform(reason)
+            (caller.warn if earlier else caller.say)(reason)
             plan = backend.build(graph, options, caller.progress)
             not_kept = self._keep(origin, plan, caller) if lock else "the cache cannot be written"
         return plan, Outcome(status="rebuilt" if earlier else "built", reason=reason, not_kept=not_kept)
@@ -155,7 +158,7 @@ class EngineCache:
         except (FileNotFoundError, NotADirectoryError):
             return None
         except DamagedEntryError as error:
-            return _Unusable(clause=f"the kept plan is damaged, {error}")
+            return _Unusable(clause=f"the kept plan is damaged, {plain(str(error))}")
         except OSError as error:
             return _Unusable(clause=f"the kept plan cannot be read, {error}")
         if not own and not self._trust:
@@ -179,7 +182,7 @@ class EngineCache:
             if lock:
                 return lock
             if not said:
-                caller.inform(f"{caller.label}: its plan is being built elsewhere: waiting for it")
+                caller.say(f"{caller.label}: its plan is being built elsewhere: waiting for it")
                 said = True
             caller.progress(0.0)
             time.sleep(POLL_S)

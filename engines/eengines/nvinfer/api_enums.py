@@ -67,7 +67,9 @@ class TensorIOMode(Enum, Protocol):
 
 
 class BuilderFlag(Enum, Protocol):
-    """Values: see `api_of_some.py`."""
+    """What a builder may do; other values: see `api_of_some.py`."""
+
+    TF32: "BuilderFlag"
 
 
 class NetworkDefinitionCreationFlag(Enum, Protocol):

@@ -1,7 +1,6 @@
 """Build a plan from an ONNX graph.
 
-The types in the graph decide what is computed in; float32 products may use TF32 on cards that have it, as is the
-library's default. Each bucket is a profile with one fixed batch size, all in one plan (ADR 13). A network that the
+The types in the graph decide what is computed in; TF32 is off, so that float32 is float32 (ADR 13). Each bucket is a profile with one fixed batch size, all in one plan (ADR 13). A network that the
 library refuses for a known reason is changed and built again, until it is built or nothing more can be changed.
 """
 
@@ -30,6 +29,12 @@ from eengines.nvinfer.weak_types import allow_types
 __all__ = ["PlanBuilder"]
 
 LEVELS = range(6)
+
+LARGEST_BATCH = 2**31 - 1
+"""Sizes of axes are 32-bit integers in TensorRT 8.6, and later versions accept no more in front."""
+
+LARGEST_WORKSPACE = 2**63 - 1
+"""In bytes. The bindings take 64 bits; no card has more than a tiny part of it."""
 
 _one_at_a_time = threading.Lock()
 """Builds of a process wait for each other. Full TensorRT times tactics on the card: a second build would disturb the
@@ -79,7 +84,8 @@ class PlanBuilder:
                 watch(config, monitor)
             plan = self._build_repaired(parsed, config, progress)
             if self.timing_cache is not None:
-                write_timing_cache(config, self.timing_cache)
+                with messages():
+                    write_timing_cache(config, self.timing_cache)
             return plan
 
     def _build_repaired(self, parsed: ParsedGraph, config: api.IBuilderConfig, progress: BuildProgress) -> Plan:
@@ -100,6 +106,7 @@ class PlanBuilder:
         """Everything but the monitor."""
         trt, config = self.trt, parsed.builder.create_builder_config()
         add_profiles(parsed, config, options.buckets)
+        config.clear_flag(trt.BuilderFlag.TF32)
         never_allocate(trt, config)
         set_card(trt, config, self.card)
         share_profiles(trt, config)
@@ -118,11 +125,15 @@ def check_options(options: PlanOptions) -> None:
     """Refuse options that no plan can be built with.
 
     Raises:
-        EngineError: buckets are not ascending numbers from 1 on, or the level is unknown.
+        EngineError: buckets are not ascending numbers from 1 on, or the level or the workspace cannot be.
     """
-    buckets, level = options.buckets, options.optimisation_level
+    buckets, level, workspace = options.buckets, options.optimisation_level, options.workspace_bytes
     if not buckets or buckets[0] < 1 or list(buckets) != sorted(set(buckets)):
         raise EngineError("buckets", f"got {list(buckets)}, expected ascending numbers from 1 on", "Name batch sizes")
+    if buckets[-1] > LARGEST_BATCH:
+        raise EngineError("buckets", f"got {buckets[-1]}, expected at most {LARGEST_BATCH}", "Name smaller batch sizes")
+    if workspace is not None and not 0 <= workspace <= LARGEST_WORKSPACE:
+        raise EngineError("workspace", f"got {workspace} bytes, expected 0 to {LARGEST_WORKSPACE}", "Allow what fits")
     if level is not None and level not in LEVELS:
         raise EngineError("optimisation level", f"got {level}, expected 0 to {LEVELS[-1]}", "Choose one of these")
 
@@ -135,6 +146,13 @@ def add_profiles(parsed: ParsedGraph, config: api.IBuilderConfig, buckets: tuple
         for index in range(network.num_inputs):
             tensor = network.get_input(index)
             shape = (bucket, *tuple(tensor.shape)[1:])
-            profile.set_shape(tensor.name, shape, shape, shape)
+            try:
+                profile.set_shape(tensor.name, shape, shape, shape)
+            except (RuntimeError, ValueError) as error:
+                raise _refused_bucket(bucket) from error
         if config.add_optimization_profile(profile) < 0:
-            raise EngineError("buckets", f"the library refuses a batch of {bucket}", "Name other batch sizes")
+            raise _refused_bucket(bucket)
+
+
+def _refused_bucket(bucket: int) -> EngineError:
+    return EngineError("buckets", f"the library refuses a batch of {bucket}", "Name other batch sizes")

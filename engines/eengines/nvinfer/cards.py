@@ -83,7 +83,7 @@ def _check_supported(trt: TensorRt, title: str, card: Card) -> None:
         raise EngineError(
             title,
             f"version {trt.__version__} does not support {sm(card)}, the last that does is {row.last_tensorrt}",
-            f"Install it: pip install 'tensorrt=={row.last_tensorrt}'",
+            f"pip install 'tensorrt=={row.last_tensorrt}'",
         )
 
 

@@ -32,9 +32,7 @@ class Library:
             EngineError: it is missing, or does not start.
         """
         if find_spec(self.module) is None:
-            raise EngineError(
-                self.title, f"{self.module} is not installed", f"Install it: pip install 'eecompile[{self.extra}]'"
-            )
+            raise EngineError(self.title, f"{self.module} is not installed", f"pip install 'eecompile[{self.extra}]'")
         try:
             return cast("TensorRt", import_module(self.module))
         except (ImportError, OSError, RuntimeError) as error:

@@ -1,6 +1,7 @@
 """The bundle: a folder with a manifest, the segments, the policy, the costs and a report. See docs/bundle-format.md."""
 
-from eerun.bundle.amend import amend_bundle
+from eerun.bundle.amend import amend_bundle, check_amendable
+from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
     ENGINES_FOLDER,
     MANIFEST_NAME,
@@ -33,6 +34,8 @@ __all__ = [
     "SplitEntry",
     "TargetEntry",
     "amend_bundle",
+    "bundle_lock",
+    "check_amendable",
     "configuration_name",
     "find_bundle",
     "open_bundle",

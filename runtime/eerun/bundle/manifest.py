@@ -105,10 +105,12 @@ class DeviceEntry:
         compute_capability: CUDA's, as `7.5`.
         workspace_bytes: most scratch memory of a layer; None: the library's choice.
         optimisation_level: how long the builder searches, 0 to 5; None: the library's choice.
+        expected_us: expected microseconds a sample in a full batch, by which configurations of one card are ordered.
     """
 
     name: str
     compute_capability: str
+    expected_us: float
     workspace_bytes: int | None
     optimisation_level: int | None
 

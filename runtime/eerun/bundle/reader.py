@@ -7,6 +7,7 @@ from typing import TypeVar
 
 import msgspec
 
+from eengines.engine_cache import CheckedFolder, check_folder
 from eengines.errors import BundleError, UserError
 from eerun.bundle.manifest import ENGINES_FOLDER, MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
 from eerun.costs import CostTable
@@ -78,15 +79,27 @@ class Bundle:
             )
         return table
 
-    def verify_files(self) -> None:
-        """Check every listed file, and that no other file lies in the bundle but kept plans, which check themselves."""
+    def verify_files(self) -> CheckedFolder:
+        """Check every listed file, and that no other file lies in the bundle but kept plans.
+
+        Returns:
+            How many plans are whole and how many damaged: those are built again, and the bundle is what it should be.
+
+        Raises:
+            BundleError: a file is not what the manifest says, or one is there that neither it nor a cache of plans has.
+        """
         for name in self.manifest.files:
             self.read(name)
-        present = {p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if not p.is_dir()}
-        plans = {name for name in present if name.startswith(f"{ENGINES_FOLDER}/")}
-        extra = sorted(present - plans - set(self.manifest.files) - {MANIFEST_NAME})
+        plans = check_folder(self.path / ENGINES_FOLDER)
+        strange = {(PurePosixPath(ENGINES_FOLDER) / name).as_posix() for name in plans.strange}
+        present = {
+            p.relative_to(self.path).as_posix() for p in self.path.rglob("*") if p.is_symlink() or not p.is_dir()
+        }
+        others = {name for name in present if PurePosixPath(name).parts[0] != ENGINES_FOLDER}
+        extra = sorted(strange | others - set(self.manifest.files) - {MANIFEST_NAME})
         if extra:
             raise BundleError(str(self.path), f"files that the manifest does not list: {', '.join(extra)}", REBUILD)
+        return plans
 
 
 def open_bundle(path: Path) -> Bundle:

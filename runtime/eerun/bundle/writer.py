@@ -12,8 +12,9 @@ from typing import Self
 
 import msgspec
 
+from eengines.engine_cache import link_plans
 from eengines.errors import UserError
-from eerun.bundle.manifest import MANIFEST_NAME, FileEntry, Manifest
+from eerun.bundle.manifest import ENGINES_FOLDER, MANIFEST_NAME, FileEntry, Manifest
 
 __all__ = ["BundleWriter"]
 
@@ -25,6 +26,10 @@ class BundleWriter:
     """Collects the files of a bundle in a temporary folder; `finish` puts it in place.
 
     Use it as a context manager: leaving it without `finish` removes the temporary folder.
+
+    Attributes:
+        target: where the bundle will be.
+        folder: the temporary folder.
     """
 
     def __init__(self, target: Path) -> None:
@@ -32,19 +37,19 @@ class BundleWriter:
             raise UserError(str(target), "it exists and is not a bundle", "Choose another name with -o, or remove it")
         if target.is_symlink():
             raise UserError(str(target), "it is a link", "Give the folder itself with -o")
-        self._target = target
+        self.target = target
         self._files: dict[str, FileEntry] = {}
         self.folder = target.with_name(f".{target.name}.tmp-{os.getpid()}")
 
     def __enter__(self) -> Self:
         """Make the temporary folder, and remove those that killed builds have left."""
         try:
-            self._target.parent.mkdir(parents=True, exist_ok=True)
-            _clean_up(self._target)
+            self.target.parent.mkdir(parents=True, exist_ok=True)
+            _clean_up(self.target)
             self.folder.mkdir()
         except OSError as error:
             raise UserError(
-                str(self._target), f"it cannot be written: {error}", "Choose another place with -o"
+                str(self.target), f"it cannot be written: {error}", "Choose another place with -o"
             ) from error
         return self
 
@@ -73,16 +78,15 @@ class BundleWriter:
         _link(source, path)
         self._files[name] = entry
 
-    def take_unlisted(self, source: Path) -> None:
-        """Bring a folder of another bundle along whose files are not listed; nothing if it is not there."""
-        if source.is_dir():
-            shutil.copytree(source, self.folder / source.name, copy_function=_link)
+    def take_plans(self, source: Path) -> None:
+        """Bring the plans of another bundle along, from its folder of them; they are not listed."""
+        link_plans(source, self.folder / ENGINES_FOLDER)
 
     def finish(self, manifest: Manifest) -> None:
         """Write the manifest last, then put the folder in its place."""
         complete = replace(manifest, files=dict(sorted(self._files.items())))
         _write_synced(self.folder / MANIFEST_NAME, msgspec.json.format(msgspec.json.encode(complete), indent=2) + b"\n")
-        _put_in_place(self.folder, self._target)
+        _put_in_place(self.folder, self.target)
 
 
 def _link(source: str | Path, target: str | Path) -> None:

@@ -7,10 +7,11 @@ import typer
 
 from eengines.backends import ENGINES
 from eerun.bench.settings import Scenario
+from eerun.cli.gpu_flags import DeviceExitsFlag, DeviceFlag, InFlightFlag, TrustPlansFlag
 
 __all__ = ["bench_command"]
 
-RIVAL, FILES, GPU = "A further rival", "Files to write", "On a GPU"
+RIVAL, FILES = "A further rival", "Files to write"
 
 
 def bench_command(
@@ -51,28 +52,10 @@ def bench_command(
     threads: Annotated[
         int | None, typer.Option(help="Threads of every engine. Default: as many as the process may use cores.")
     ] = None,
-    device: Annotated[
-        int, typer.Option(help="Number of the GPU, where the bundle runs on one.", rich_help_panel=GPU)
-    ] = 0,
-    in_flight: Annotated[
-        int, typer.Option(help="Batches that run at once on a GPU; each takes its own memory.", rich_help_panel=GPU)
-    ] = 2,
-    device_exits: Annotated[
-        bool,
-        typer.Option(
-            "--device-exits",
-            help="Let the GPU go from exit to exit without the host (experimental, driver of CUDA 12.8).",
-            rich_help_panel=GPU,
-        ),
-    ] = False,
-    trust_plans: Annotated[
-        bool,
-        typer.Option(
-            "--trust-plans",
-            help="Take plans in the bundle that another user or machine built; a plan can run code.",
-            rich_help_panel=GPU,
-        ),
-    ] = False,
+    device: DeviceFlag = 0,
+    in_flight: InFlightFlag = 2,
+    device_exits: DeviceExitsFlag = False,
+    trust_plans: TrustPlansFlag = False,
     seed: Annotated[int, typer.Option(help="Seed of the order of samples and of the intervals.")] = 0,
     against: Annotated[
         str | None,

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from eengines.backends import ENGINES
+from eerun.cli.gpu_flags import DeviceExitsFlag, DeviceFlag, InFlightFlag, TrustPlansFlag
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -14,8 +15,6 @@ if TYPE_CHECKING:
     from eerun.data import Samples
 
 __all__ = ["run_command"]
-
-GPU = "On a GPU"
 
 
 def run_command(
@@ -53,28 +52,10 @@ def run_command(
     threads: Annotated[
         int | None, typer.Option(help="Threads of the engine. Default: as many as the process may use cores.")
     ] = None,
-    device: Annotated[
-        int, typer.Option(help="Number of the GPU, where the bundle runs on one.", rich_help_panel=GPU)
-    ] = 0,
-    in_flight: Annotated[
-        int, typer.Option(help="Batches that run at once on a GPU; each takes its own memory.", rich_help_panel=GPU)
-    ] = 2,
-    device_exits: Annotated[
-        bool,
-        typer.Option(
-            "--device-exits",
-            help="Let the GPU go from exit to exit without the host (experimental, driver of CUDA 12.8).",
-            rich_help_panel=GPU,
-        ),
-    ] = False,
-    trust_plans: Annotated[
-        bool,
-        typer.Option(
-            "--trust-plans",
-            help="Take plans in the bundle that another user or machine built; a plan can run code.",
-            rich_help_panel=GPU,
-        ),
-    ] = False,
+    device: DeviceFlag = 0,
+    in_flight: InFlightFlag = 2,
+    device_exits: DeviceExitsFlag = False,
+    trust_plans: TrustPlansFlag = False,
     exits: Annotated[
         bool, typer.Option("--exits/--no-exits", help="Let samples leave early, or run all to the final exit.")
     ] = True,

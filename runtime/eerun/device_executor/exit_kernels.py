@@ -3,10 +3,11 @@
 import numpy as np
 
 from eengines.device import Kernel, Memory, Stream
+from eengines.errors import BundleError
 from eerun.costs import CostTable
 from eerun.device_executor.device_chain import DeviceChain
 from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
-from eerun.device_executor.next_rows import bucket_of_rows, next_rows_table
+from eerun.device_executor.next_rows import MOST_ROWS, bucket_of_rows, next_rows_table
 from eerun.device_executor.slot_memory import SlotMemory
 from eerun.device_executor.upload import upload
 
@@ -25,10 +26,19 @@ class Decisions:
         bucket_of_rows: `[segment][rows]` number of the bucket.
         next_rows: device memory, `[boundary]`.
         next_bucket: device memory, `[segment]`.
+
+    Raises:
+        BundleError: a bucket is larger than a device takes.
     """
 
     def __init__(self, costs: CostTable, chain: DeviceChain, stream: Stream) -> None:
         device, buckets = chain.device, costs.buckets
+        if buckets[-1] > MOST_ROWS:
+            raise BundleError(
+                "cost table",
+                f"got a bucket of {buckets[-1]} rows, a device takes {MOST_ROWS}",
+                "Build with smaller ones",
+            )
         self.buckets = buckets
         self.bucket_of_rows = tuple(bucket_of_rows(buckets, row) for row in costs.segment_ms)
         self.next_rows = tuple(

@@ -9,7 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["bucket_of_rows", "next_rows_table"]
+__all__ = ["MOST_ROWS", "bucket_of_rows", "next_rows_table"]
+
+MOST_ROWS = 4096
+"""The largest bucket on a device: the table has its square of numbers, 64 MiB at this size."""
 
 
 def bucket_of_rows(buckets: Sequence[int], bucket_ms: Sequence[float]) -> NDArray[np.int32]:

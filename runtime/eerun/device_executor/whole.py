@@ -1,5 +1,6 @@
 """The network without exit heads on a device: copy in, one graph, copy out, as trtexec runs it."""
 
+import logging
 from collections import deque
 from collections.abc import Mapping
 
@@ -8,6 +9,7 @@ from numpy.typing import NDArray
 
 from eengines.device import Graph, Stream
 from eengines.device_engine import DeviceSession
+from eengines.errors import EngineError
 from eengines.tensors import Array
 from eerun.costs import CostTable
 from eerun.device_executor.device_chain import DeviceChain
@@ -17,6 +19,8 @@ from eerun.device_executor.timed_run import timed_run
 from eerun.executor import Run
 
 __all__ = ["DeviceWhole"]
+
+_log = logging.getLogger("eerun")
 
 
 class DeviceWhole:
@@ -36,19 +40,25 @@ class DeviceWhole:
             self._lanes = [_Lane(chain, costs.buckets) for _ in range(in_flight)]
 
     def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
-        """See `WholeExecutor.infer`."""
+        """See `WholeExecutor.infer`; no batch is in flight any more when it returns or raises."""
         count, most = len(next(iter(inputs.values()))), self._buckets[-1]
         outputs = np.empty((count, self._classes), np.float32)
         running: deque[tuple[_Lane, slice]] = deque()
         with self._device.use():
-            for number, start in enumerate(range(0, count, most)):
-                if len(running) == len(self._lanes):
-                    _finish(*running.popleft(), outputs)
-                lane, rows = self._lanes[number % len(self._lanes)], slice(start, min(start + most, count))
-                lane.start(inputs, rows, int(self._numbers[rows.stop - start]))
-                running.append((lane, rows))
-            for lane, rows in running:
-                _finish(lane, rows, outputs)
+            try:
+                for number, start in enumerate(range(0, count, most)):
+                    if len(running) == len(self._lanes):
+                        _finish(*running[0], outputs)
+                        running.popleft()
+                    lane, rows = self._lanes[number % len(self._lanes)], slice(start, min(start + most, count))
+                    running.append((lane, rows))
+                    lane.start(inputs, rows, int(self._numbers[rows.stop - start]))
+                while running:
+                    _finish(*running[0], outputs)
+                    running.popleft()
+            finally:
+                for lane, _ in running:
+                    lane.give_up()
         return outputs
 
     def warm_up(self, batch: int) -> None:
@@ -92,6 +102,13 @@ class _Lane:
     def wait(self) -> None:
         """Return when the batch is done."""
         self._event.wait()
+
+    def give_up(self) -> None:
+        """Return when nothing is in flight; what the batch says is lost."""
+        try:
+            self._stream.synchronize()
+        except EngineError as error:  # whoever gave it up raises what went wrong first
+            _log.info("a batch was given up: %s", error)
 
     def logits(self, rows: int) -> NDArray[np.float32]:
         """Of a batch that is done; valid until the next `start`."""

@@ -89,3 +89,14 @@ def test_default_buckets_are_powers_of_two_and_the_largest_batch(max_batch):
 
 def test_buckets_by_hand_are_sorted_and_unique():
     assert BuildSettings(max_batch=8, buckets=(8, 1, 4, 4)).all_buckets == (1, 4, 8)
+
+
+def test_several_targets():
+    settings = BuildSettings(target="t4, v100,t4,cpu")
+    assert [target.name for target in settings.targets] == ["t4", "v100", "cpu"]
+    assert [target.name for target in settings.gpus] == ["t4", "v100"]
+    with pytest.raises(UserError, match="p100: got int8 on sm_60"):
+        BuildSettings(target="t4,p100", int8=True)
+    with pytest.raises(UserError, match="got 'x', known are"):
+        BuildSettings(target="t4,x")
+    assert BuildSettings().gpus == ()

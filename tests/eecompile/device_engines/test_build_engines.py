@@ -10,7 +10,9 @@ import pytest
 from plans_of_the_host import NAME, CpuCard, PlansOfTheHost
 
 import eerun
+from eecompile.build import BuildSettings
 from eecompile.device_engines import EnginesSettings, build_engines
+from eecompile.device_engines.after_build import engines_after_build
 from eecompile.device_engines.card import find_card, local_target
 from eengines.backends import DEVICE_BACKENDS
 from eengines.engine import Capability
@@ -66,7 +68,7 @@ def bundle(every_precision_for_t4, plain, tmp_path, monkeypatch):
 def card(monkeypatch):
     """A card is here."""
     device = CpuCard(seed=4)
-    monkeypatch.setattr("eengines.devices.cuda.probe_cuda", lambda: Capability(ok=True, reason="a card"))
+    monkeypatch.setattr("eengines.devices.cuda.probe_cuda", lambda *_: Capability(ok=True, reason="a card"))
     monkeypatch.setattr("eengines.devices.cuda.open_cuda_device", lambda _: device)
     return device
 
@@ -196,6 +198,90 @@ def test_no_backend_can_build(bundle, stages, settings, monkeypatch):
         build_engines(bundle, replace(settings, target="t4"), stages)
 
 
+def test_the_fastest_of_the_card_comes_first_whenever_it_was_measured(bundle, card, stages, settings):
+    for precision in ("int8", "float32", "float16"):
+        build_engines(bundle, replace(settings, precision=precision), stages)
+    manifest = open_bundle(bundle).manifest
+    expected = [entry.device.expected_us for entry in manifest.configurations if entry.device is not None]
+    assert len(expected) == 3
+    assert expected == sorted(expected)
+    assert [entry.device is None for entry in manifest.configurations] == sorted(
+        entry.device is None for entry in manifest.configurations
+    )
+
+
+def test_a_backend_that_builds_but_does_not_run_here_is_left_out(bundle, card, stages, settings, monkeypatch):
+    class Elsewhere(PlansOfTheHost):
+        def probe(self):
+            return Capability(ok=False, reason="a build without CUDA")
+
+    monkeypatch.setitem(DEVICE_BACKENDS, NAME, "plans_of_the_host:PlansOfTheHost")
+    monkeypatch.setitem(DEVICE_BACKENDS, "elsewhere", "plans_of_the_host:Elsewhere")
+    monkeypatch.setattr("plans_of_the_host.Elsewhere", Elsewhere, raising=False)
+    report = build_engines(bundle, replace(settings, engine="auto"), stages)
+    assert {each.costs.engine for each in report.configurations} == {NAME}
+    assert "elsewhere: a build without CUDA" in report.skipped
+
+
+def test_a_plan_that_the_card_refuses_costs_no_other(bundle, card, stages, settings, monkeypatch):
+    load, calls = PlansOfTheHost.load, []
+
+    def fail_first(self, plan, device):
+        calls.append(plan)
+        if len(calls) == 1:
+            raise EngineError("plan", "the card refuses it", "Build it again")
+        return load(self, plan, device)
+
+    monkeypatch.setattr(PlansOfTheHost, "load", fail_first)
+    report = build_engines(bundle, settings, stages)
+    assert len(report.configurations) == 2
+    assert any("the card refuses it" in reason for reason in report.skipped)
+    assert len([e for e in open_bundle(bundle).manifest.configurations if e.device is not None]) == 2
+    monkeypatch.setattr(PlansOfTheHost, "load", lambda *_: fail_first(None, None, calls.clear()))
+    with pytest.raises(EngineError, match="the card refuses it"):
+        build_engines(bundle, settings, stages)
+
+
+def test_what_to_run_on_the_card_takes_these_plans(bundle, stages, settings, monkeypatch, tmp_path):
+    chosen = replace(settings, target="t4", precision="float16", buckets=(1, 4), workspace_bytes=2**30)
+    report = build_engines(bundle, chosen, stages)
+    words = f"eecompile engines net.ee --trust-plans --engine {NAME} --precision float16 --buckets 1,4 --workspace 1024"
+    assert report.next_command == words
+    built = PlansOfTheHost.built
+    monkeypatch.setenv("XDG_CONFIG_HOME", str(tmp_path / "another user"))
+    again = build_engines(bundle, replace(chosen, trust_plans=True), stages)
+    assert PlansOfTheHost.built == built
+    assert {plan.status for plan in again.plans} == {"hit"}
+    assert {plan.status for plan in build_engines(bundle, chosen, stages).plans} == {"rebuilt"}
+
+
+def test_plans_built_ahead_that_are_not_kept_are_an_error(bundle, stages, settings):
+    with pytest.raises(EngineError, match="12 of 12 plans are not kept"):
+        build_engines(bundle, replace(settings, target="t4", cache_bytes=100), stages)
+
+
+def test_plans_that_do_not_fit_together_are_said(bundle, stages, settings):
+    sizes = [plan.plan_bytes for plan in build_engines(bundle, replace(settings, target="t4"), stages).plans]
+    build_engines(bundle, replace(settings, target="t4", cache_bytes=sum(sizes) // 2), stages)
+    assert any("give a larger --cache-size" in warning for warning in stages.warnings)
+
+
+def test_the_last_part_of_a_build_tunes_with_the_data_of_the_model(plain, bundle, card, stages, settings, monkeypatch):
+    bundle.with_suffix(".npz").unlink()
+    built = BuildSettings(output=bundle, target="v100,t4", measure_seconds=0.0)
+    for name in [name for name in DEVICE_BACKENDS if name != NAME]:
+        monkeypatch.delitem(DEVICE_BACKENDS, name)
+    report = engines_after_build(plain.path, built, stages, needed=True)
+    assert report is not None
+    assert all(each.tuned for each in report.configurations)
+    assert engines_after_build(plain.path, replace(built, target="v100"), stages, needed=True) is None
+    monkeypatch.setattr(PlansOfTheHost, "probe_build", lambda *_: Capability(ok=False, reason="no compiler"))
+    with pytest.raises(EngineError, match="no compiler"):
+        engines_after_build(plain.path, built, stages, needed=True)
+    assert engines_after_build(plain.path, built, stages, needed=False) is None
+    assert "no compiler" in stages.warnings[-1]
+
+
 @pytest.mark.parametrize(
     ("change", "flag"),
     [
@@ -205,6 +291,8 @@ def test_no_backend_can_build(bundle, stages, settings, monkeypatch):
         ({"max_drop": 2.0}, "--max-drop"),
         ({"buckets": (0,)}, "--buckets"),
         ({"buckets": ()}, "--buckets"),
+        ({"buckets": (4097,)}, "--buckets"),
+        ({"workspace_bytes": 2**41}, "--workspace"),
         ({"workspace_bytes": 0}, "--workspace"),
         ({"optimisation_level": 6}, "--optimisation-level"),
         ({"cache_bytes": -1}, "--cache-size"),

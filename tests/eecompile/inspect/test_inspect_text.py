@@ -1,12 +1,18 @@
 """What `eecompile inspect` says of the digits bundle, and of things that are none."""
 
+import json
 import re
+import shutil
+from datetime import UTC, datetime
 
 import onnx
 import pytest
+from plans_of_the_host import PlansOfTheHost
 
 from eecompile.inspect import inspect_text
 from eecompile.inspect.wrapped import listed
+from eengines.device_engine import PlanOptions
+from eengines.engine_cache import EngineCache
 from eengines.errors import IngestError, UserError
 from eerun.bundle import open_bundle
 
@@ -85,9 +91,6 @@ def test_long_graphs_show_nodes_on_demand(digits_bundle):
 
 
 def test_targets_and_bundles_without_ranges(digits_bundle, tmp_path):
-    import json
-    import shutil
-
     copy = tmp_path / "model.ee"
     shutil.copytree(digits_bundle, copy)
     manifest = json.loads((copy / "manifest.json").read_text())
@@ -98,6 +101,35 @@ def test_targets_and_bundles_without_ranges(digits_bundle, tmp_path):
     shown = inspect_text(copy, nodes=False, ranges=True)
     assert "INT8 ranges: none" in shown
     assert re.search(r"^p100 float32 +17 +100\.00 % +\d+ in float32$", shown, re.MULTILINE)
+
+
+def test_kept_plans(digits_bundle, text, tmp_path, monkeypatch):
+    copy = tmp_path / "model.ee"
+    shutil.copytree(digits_bundle, copy)
+    assert "Plans kept" not in text
+    cache = EngineCache(copy / "engines", max_bytes=10**9, key=None)
+    for version, graph in (("1.0", b"old"), ("1.0", b"new"), ("2.0", b"old")):
+        monkeypatch.setattr(PlansOfTheHost, "version", version)
+        options = PlanOptions(buckets=(1,), compute_capability=(7, 5))
+        cache.fetch(PlansOfTheHost(), graph, options, label=f"float32, {graph.decode()} segment {'x' * 80}")
+    (copy / "engines" / f"{'f' * 64}.plan").write_bytes(b"damaged")
+    shown = inspect_text(copy, nodes=False, ranges=False)
+    assert max(len(line) for line in shown.splitlines() if str(copy) not in line) <= 100
+    lines = section(shown, "Plans kept in the bundle: 4, 0.00 MiB").splitlines()
+    assert lines[1] == "For plans of the host 1.0, compute capability (7, 5):"
+    assert "new segment xxx" in lines[3]
+    assert "old segment xxx" in lines[4]
+    assert f"{datetime.now(UTC):%Y-%m-%d}" in lines[3]
+    assert lines[5].startswith("For plans of the host 2.0")
+    assert lines[8] == "Cannot be used, built again where they are needed:"
+    assert lines[10].startswith("  ffffffff…: it begins with b'damaged'")
+
+
+def test_a_folder_of_plans_that_is_a_link(digits_bundle, tmp_path):
+    copy = tmp_path / "model.ee"
+    shutil.copytree(digits_bundle, copy)
+    (copy / "engines").symlink_to(tmp_path)
+    assert inspect_text(copy, nodes=False, ranges=False).endswith("\nengines: a link, which is not used")
 
 
 def test_what_cannot_be_shown_is_refused(digits_bundle, tmp_path):

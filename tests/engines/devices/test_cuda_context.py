@@ -43,7 +43,7 @@ def test_one_device_an_ordinal():
 
 @pytest.mark.parametrize("ordinal", [-1, 2])
 def test_devices_that_are_not_there_are_refused(ordinal):
-    with pytest.raises(EngineError, match=f"got GPU {ordinal}, here are 0 to 1") as caught:
+    with pytest.raises(EngineError, match=f"got GPU {ordinal}, there are 2: 0 to 1") as caught:
         open_cuda_device(ordinal)
     assert "CUDA_VISIBLE_DEVICES" in caught.value.remedy
 

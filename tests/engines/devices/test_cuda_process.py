@@ -4,7 +4,8 @@ import subprocess
 import sys
 
 import pytest
-from emulated_cuda import KINDS, run_emulated
+from emulated_cuda import KINDS, SOURCE, run_emulated
+from required import require_module
 
 from eengines.devices.cuda import probe_cuda
 
@@ -98,7 +99,7 @@ def test_nothing_heavy_is_imported_before_it_is_needed():
 
 
 def test_this_machine_is_probed_without_an_exception():
-    pytest.importorskip("cuda.bindings.driver", reason="needs cuda-bindings")
+    require_module("cuda.bindings.driver", "cuda-bindings is not installed")
     capability = probe_cuda()
     assert capability.reason
     assert capability.ok == bool(capability.precisions)
@@ -110,6 +111,7 @@ def test_a_library_that_is_no_driver_is_told():
     done = run_emulated(PROBE, source="int nothing;\n")
     assert "ok=False" in done.stdout, done.stderr
     assert "the NVIDIA driver cannot be loaded" in done.stdout
+    assert done.stdout.count("nstall") == 1, "what to do is said once"
 
 
 @pytest.mark.parametrize(
@@ -123,6 +125,22 @@ def test_the_probe_says_what_there_is(settings, expected):
     done = run_emulated(PROBE, **settings)
     assert expected in done.stdout, done.stderr
     assert done.stderr == ""
+
+
+def test_the_probe_asks_the_gpu_of_a_number():
+    """Two different cards, and a number that neither has."""
+    same = 'setting("EMULATOR_CAPABILITY", 75)'
+    assert SOURCE.read_text().count(same) == 1
+    source = SOURCE.read_text().replace(same, "device ? 89 : 75")
+    program = (
+        "from eengines.devices.cuda import probe_cuda\n"
+        "for ordinal in (0, 1, 7):\n    found = probe_cuda(ordinal)\n"
+        "    print(found.ok, 'bfloat16' in found.precisions, found.reason)"
+    )
+    said = run_emulated(program, source=source, EMULATOR_DEVICES="2").stdout.splitlines()
+    assert said[0].startswith("True False Emulated GPU 0, compute capability 7.5")
+    assert said[1].startswith("True True Emulated GPU 1, compute capability 8.9")
+    assert said[2].startswith("False False got GPU 7, there are 2: 0 to 1: See `nvidia-smi`")
 
 
 @pytest.mark.parametrize(

@@ -1,13 +1,14 @@
 """Kernels are compiled for every card, without a driver."""
 
 import pytest
+from required import require_module
 
 from eengines.device import Program
 from eengines.devices.cuda import compile_cubin
 from eengines.errors import EngineError
 from eengines.targets import TARGETS
 
-pytest.importorskip("cuda.bindings.nvrtc", reason="needs cuda-bindings with NVRTC")
+require_module("cuda.bindings.nvrtc", "cuda-bindings with NVRTC is not installed")
 
 ARCHITECTURES = ["sm_60", "sm_61", "sm_70", "sm_75", "sm_80", "sm_86", "sm_89", "sm_90", "sm_100", "sm_120"]
 

@@ -32,6 +32,7 @@ def main() -> None:
         OPTIONS,
         label="segment 2",
         say=write,
+        warn=write,
     )
     write(f"{outcome.status} {len(plan.content)}")
 

@@ -33,7 +33,7 @@ SIZES = [file_bytes(number) for number in range(len(GRAPHS))]
 
 def fetch(cache: EngineCache, number: int, said: list[str] | None = None):
     say = (said if said is not None else []).append
-    return cache.fetch(BACKEND, GRAPHS[number], OPTIONS, label=f"segment {number}", say=say)[1]
+    return cache.fetch(BACKEND, GRAPHS[number], OPTIONS, label=f"segment {number}", say=say, warn=say)[1]
 
 
 def kept(folder: Path) -> list[int]:

@@ -21,7 +21,7 @@ LARGE = random.Random(0).randbytes(300_000)
 
 def fetch(cache, graph=b"graph", backend=None, said=None):
     say = None if said is None else said.append
-    return cache.fetch(backend or ZlibBackend(), graph, OPTIONS, label="segment 2", say=say)
+    return cache.fetch(backend or ZlibBackend(), graph, OPTIONS, label="segment 2", say=say, warn=say)
 
 
 @pytest.fixture
@@ -79,6 +79,32 @@ def test_without_a_callback_the_logger_says_it(tmp_path, caplog):
         fetch(EngineCache(tmp_path / "cache", max_bytes=10**6, key=USER_KEY))
     levels = [(record.name, record.levelname) for record in caplog.records]
     assert levels == [("eengines", "WARNING"), ("eengines", "INFO")]
+
+
+def test_what_was_there_and_is_not_taken_is_a_warning(tmp_path, caplog):
+    cache = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY)
+    with caplog.at_level(logging.INFO, logger="eengines"):
+        fetch(cache)
+        fetch(cache, backend=ZlibBackend({**T4, "driver": "560.1"}))
+        (damaged, *_) = sorted(tmp_path.glob("*.plan"), key=lambda path: path.stat().st_mtime_ns)
+        damaged.write_bytes(b"damaged")
+        fetch(cache)
+        fetch(EngineCache(tmp_path, max_bytes=10**6, key=bytes(32)))
+    said = [(record.levelname, record.message.partition(": ")[2][:28]) for record in caplog.records]
+    assert said == [
+        ("INFO", "no plan in the cache: buildi"),
+        ("WARNING", "built with driver 550.54, he"),
+        ("WARNING", "the kept plan is damaged, it"),
+        ("WARNING", "the kept plan was not made b"),
+    ]
+
+
+def test_notices_and_warnings_go_to_their_own_callbacks(tmp_path, said):
+    cache, warned = EngineCache(tmp_path, max_bytes=10**6, key=USER_KEY), []
+    for backend in (ZlibBackend(), ZlibBackend({**T4, "driver": "560.1"})):
+        cache.fetch(backend, b"graph", OPTIONS, label="segment 2", say=said.append, warn=warned.append)
+    assert said == ["segment 2: no plan in the cache: building"]
+    assert warned == ["segment 2: built with driver 550.54, here is 560.1: building again"]
 
 
 def test_a_full_disk(tmp_path, said, small_files):

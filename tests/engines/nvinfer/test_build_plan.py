@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from onnx import TensorProto, helper
 from random_networks import NetworkMaker
+from required import require_rtx
 
 from eengines.device_engine import PlanOptions
 from eengines.errors import EngineError
-from eengines.nvinfer.build_plan import PlanBuilder
+from eengines.nvinfer.build_plan import PlanBuilder, add_profiles
 from eengines.nvinfer.differences import known_cards
 from eengines.nvinfer.messages import messages
 from eengines.nvinfer.parse_graph import parse_graph
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+trt = require_rtx()
 
 HALF, FLOAT, BFLOAT = TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.BFLOAT16
 BUCKETS = PlanOptions(buckets=(1, 4))
@@ -57,6 +58,38 @@ def test_options(graphs):
     narrow = PlanOptions(buckets=(2,), workspace_bytes=1 << 10)
     with pytest.raises(EngineError, match=r"within workspace limit.*Allow more workspace"):
         build(graphs.convolutions(), options=narrow)
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        (PlanOptions(buckets=(1, 2**31)), r"buckets: got 2147483648, expected at most 2147483647\. Name smaller"),
+        (PlanOptions(buckets=(2**80,)), r"buckets: got \d+, expected at most 2147483647\. Name smaller"),
+        (PlanOptions(buckets=(1,), workspace_bytes=2**64), r"workspace: got 18446744073709551616 bytes, expected 0 to"),
+        (PlanOptions(buckets=(1,), workspace_bytes=-1), r"workspace: got -1 bytes, expected 0 to"),
+    ],
+)
+def test_numbers_that_no_build_takes(options, words, graphs):
+    with pytest.raises(EngineError, match=words):
+        build(graphs.convolutions(), options=options)
+
+
+def test_what_the_library_refuses_of_a_batch_is_an_error_of_ours(graphs):
+    with pytest.raises(EngineError):
+        build(graphs.convolutions(), options=PlanOptions(buckets=(2**31 - 1,)))
+    with messages():
+        parsed = parse_graph(trt, graphs.convolutions())
+        with pytest.raises(EngineError, match="the library refuses a batch of 2147483648"):
+            add_profiles(parsed, parsed.builder.create_builder_config(), (2**31,))
+
+
+def test_float32_is_not_rounded_to_tf32(graphs):
+    with messages():
+        parsed = parse_graph(trt, graphs.convolutions())
+        library_default = parsed.builder.create_builder_config()
+        config = PlanBuilder(trt=trt, title="TensorRT for RTX", card=(8, 0))._configure(parsed, BUCKETS)
+    assert library_default.get_flag(trt.BuilderFlag.TF32)
+    assert not config.get_flag(trt.BuilderFlag.TF32)
 
 
 @pytest.mark.parametrize("buckets", [(), (0, 1), (4, 1), (2, 2)])

@@ -3,6 +3,7 @@
 from types import SimpleNamespace
 
 import pytest
+from required import require_rtx
 
 from eengines.errors import EngineError
 from eengines.nvinfer.cards import card_precisions, choose_card
@@ -39,9 +40,7 @@ def test_a_card_that_is_here_and_supported(version, card):
     ],
 )
 def test_a_card_that_the_version_has_dropped(version, card, last):
-    with pytest.raises(
-        EngineError, match=rf"the last that does is {last}\. Install it: pip install 'tensorrt=={last}'"
-    ):
+    with pytest.raises(EngineError, match=rf"the last that does is {last}\. pip install 'tensorrt=={last}'"):
         choose_card(full(version), "TensorRT", card, card)
 
 
@@ -62,7 +61,7 @@ def test_precisions_of_a_card_and_of_one_of_its_generation():
 
 
 def test_cards_of_tensorrt_for_rtx():
-    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+    trt = require_rtx()
     for card in ((7, 5), (8, 0), (8, 6), (8, 9), (12, 0), (12, 1)):
         assert choose_card(trt, "RTX", card, None) == choose_card(trt, "RTX", None, card) == card
     for card, other in (

@@ -14,6 +14,7 @@ import zipfile
 from pathlib import Path
 
 import pytest
+from required import require_rtx, skip_or_fail
 
 HERE = Path(__file__).parent
 SOURCES = Path(__file__).resolve().parents[3] / "engines"
@@ -72,7 +73,7 @@ def fetch(requirement: str) -> Path:
         options = ["--retries", "1", "--timeout", "10", "--disable-pip-version-check", "--dest", temporary]
         done = subprocess.run([*command, *options, requirement], capture_output=True, text=True, check=False)
         if done.returncode:
-            pytest.skip(f"{requirement} cannot be fetched for this Python: {done.stderr.strip().splitlines()[-1]}")
+            skip_or_fail(f"{requirement} cannot be fetched for this Python: {done.stderr.strip().splitlines()[-1]}")
         (wheel,) = Path(temporary).glob("*.whl")
         unpacked = Path(temporary) / "unpacked"
         zipfile.ZipFile(wheel).extractall(unpacked)
@@ -86,7 +87,7 @@ def fetch(requirement: str) -> Path:
 def hollow_libraries(folder: Path, major: str) -> Path:
     """Shared libraries with the names and symbols that the bindings are linked to."""
     if shutil.which("gcc") is None:
-        pytest.skip("gcc is not installed")
+        skip_or_fail("gcc is not installed")
     source = folder / "hollow.c"
     source.write_text("".join(f"void *{symbol}(void) {{ return 0; }}\n" for symbol in SYMBOLS))
     for library in LIBRARIES:
@@ -118,7 +119,7 @@ def test_tensorrt(version, tmp_path):
 
 
 def test_tensorrt_for_rtx():
-    pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+    require_rtx()
     found = check("tensorrt_rtx", "RTX 1.7")
     assert found["problems"] == []
     assert {**found["facts"], **FACTS["RTX 1.7"]} == found["facts"]

@@ -3,11 +3,11 @@
 import logging
 import threading
 
-import pytest
+from required import require_rtx
 
 from eengines.nvinfer.messages import last_message, logger_of, messages
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+trt = require_rtx()
 
 ERROR, WARNING, INFO = trt.ILogger.Severity.ERROR, trt.ILogger.Severity.WARNING, trt.ILogger.Severity.INFO
 

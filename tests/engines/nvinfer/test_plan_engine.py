@@ -5,6 +5,7 @@ import weakref
 from types import ModuleType, SimpleNamespace
 
 import pytest
+from required import require_rtx
 
 from eengines.device_engine import Plan, PlanOptions
 from eengines.devices.cpu import CpuDevice
@@ -201,7 +202,7 @@ def test_bindings_that_do_not_fit():
 @pytest.mark.parametrize("content", [None, b"no plan at all", b""])
 def test_a_plan_that_is_refused_names_the_library_and_the_reason(content, graphs):
     """For real: here is no driver, so that even a good plan is refused."""
-    trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+    trt = require_rtx()
     if content is None:
         from eengines.devices.cuda import probe_cuda
 

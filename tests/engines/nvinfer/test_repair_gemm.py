@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from required import require_rtx
 
 from eengines.device_engine import PlanOptions
 from eengines.nvinfer.build_plan import PlanBuilder
@@ -9,7 +10,7 @@ from eengines.nvinfer.messages import messages
 from eengines.nvinfer.parse_graph import parse_graph
 from eengines.nvinfer.repair_gemm import REFUSAL, repair_gemm
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+trt = require_rtx()
 
 BATCH = 3
 RANDOM = np.random.default_rng(0)

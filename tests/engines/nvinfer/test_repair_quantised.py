@@ -2,6 +2,7 @@
 
 import pytest
 from onnx import TensorProto
+from required import require_rtx
 
 from eengines.device_engine import PlanOptions
 from eengines.errors import EngineError
@@ -13,7 +14,7 @@ from eengines.nvinfer.refusal import refusal
 from eengines.nvinfer.repair_quantised import named_layers, repair_quantised
 from eengines.nvinfer.wiring import Wiring
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+trt = require_rtx()
 
 NONE = "Could not find any implementation for node {}."
 TENSORRT = f"IBuilder::buildSerializedNetwork: Error Code 10: Internal Error ({NONE})"

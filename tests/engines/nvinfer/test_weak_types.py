@@ -5,12 +5,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from onnx import TensorProto, helper
+from required import require_rtx
 
 from eengines.nvinfer.messages import messages
 from eengines.nvinfer.parse_graph import parse_graph
 from eengines.nvinfer.weak_types import allow_types, graph_types
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install 'eecompile[rtx]'")
+trt = require_rtx()
 
 FLAGS = SimpleNamespace(FP16="FP16", INT8="INT8", PREFER_PRECISION_CONSTRAINTS="PREFER_PRECISION_CONSTRAINTS")
 

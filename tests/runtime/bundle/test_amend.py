@@ -7,9 +7,12 @@ import pytest
 from bundle_maker import configuration, write
 
 from eengines.errors import BundleError
-from eerun.bundle import DeviceEntry, PolicyFile, amend_bundle, configuration_name, open_bundle
+from eerun.bundle import SCHEMA, DeviceEntry, PolicyFile, amend_bundle, configuration_name, open_bundle
 
-T4 = DeviceEntry(name="NVIDIA T4", compute_capability="7.5", workspace_bytes=None, optimisation_level=4)
+T4 = DeviceEntry(
+    name="NVIDIA T4", compute_capability="7.5", expected_us=1.5, workspace_bytes=None, optimisation_level=4
+)
+PLAN = f"{'a' * 64}.plan"
 ADDED = configuration(engine="tensorrt", policy="policy/t4.json", costs="costs/t4.json", device=T4)
 
 
@@ -27,8 +30,12 @@ def files(bundle, thresholds=(0.25,)):
     }
 
 
+def others(manifest):
+    return (entry for entry in manifest.configurations if entry.name != ADDED.name)
+
+
 def add(bundle, **given):
-    amend_bundle(bundle, (ADDED, *bundle.manifest.configurations), files(bundle, **given))
+    amend_bundle(bundle.path, lambda manifest: (ADDED, *others(manifest)), files(bundle, **given))
     return open_bundle(bundle.path)
 
 
@@ -48,8 +55,7 @@ def test_a_configuration_is_added_and_all_else_stays(bundle):
 
 def test_adding_again_replaces(bundle):
     once = add(bundle)
-    without = replace(once.manifest, configurations=once.manifest.configurations[1:])
-    again = add(replace(once, manifest=without), thresholds=(0.75,))
+    again = add(once, thresholds=(0.75,))
     assert len(again.manifest.configurations) == 2
     assert again.policy(again.manifest.configurations[0]).thresholds == (0.75,)
     again.verify_files()
@@ -57,23 +63,39 @@ def test_adding_again_replaces(bundle):
 
 def test_files_that_nobody_names_any_more_go(bundle):
     after = add(bundle)
-    amend_bundle(after, after.manifest.configurations[1:], {})
+    amend_bundle(after.path, lambda manifest: manifest.configurations[1:], {})
     last = open_bundle(bundle.path)
     assert last.manifest.files == bundle.manifest.files
     assert not (bundle.path / "policy" / "t4.json").exists()
 
 
 def test_kept_plans_come_along_and_need_no_listing(bundle):
-    plan = bundle.path / "engines" / "sub" / "a.plan"
-    plan.parent.mkdir(parents=True)
-    plan.write_bytes(b"plan")
+    plans = bundle.path / "engines"
+    plans.mkdir()
+    (plans / PLAN).write_bytes(b"plan")
     after = add(bundle)
-    assert plan.read_bytes() == b"plan"
+    assert (plans / PLAN).read_bytes() == b"plan"
     assert not any(name.startswith("engines") for name in after.manifest.files)
     after.verify_files()
     (bundle.path / "other").write_bytes(b"")
     with pytest.raises(BundleError, match="does not list: other"):
         after.verify_files()
+
+
+def test_nothing_but_plans_comes_along(bundle, tmp_path):
+    plans = bundle.path / "engines"
+    plans.mkdir()
+    (tmp_path / "of others").mkdir()
+    (tmp_path / "of others" / PLAN).write_bytes(b"plan")
+    (plans / "sub").symlink_to(tmp_path / "of others")
+    (plans / PLAN).symlink_to(tmp_path / "of others" / PLAN)
+    (plans / "note.txt").touch()
+    add(bundle).verify_files()
+    assert not plans.exists()
+    plans.symlink_to(tmp_path / "of others")
+    add(bundle).verify_files()
+    assert not plans.exists()
+    assert (tmp_path / "of others" / PLAN).read_bytes() == b"plan"
 
 
 def test_a_damaged_bundle_is_not_amended(bundle):
@@ -92,6 +114,7 @@ def test_a_bundle_of_version_2_0_has_no_devices(bundle, tmp_path):
     assert '"device"' not in older
     (bundle.path / "manifest.json").write_text(older)
     assert open_bundle(bundle.path).manifest.configurations[0].device is None
+    assert add(bundle).manifest.schema == SCHEMA, "it has fields of this version now"
 
 
 @pytest.mark.parametrize(

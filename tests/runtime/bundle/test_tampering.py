@@ -7,8 +7,11 @@ import shutil
 import pytest
 from bundle_maker import configuration, manifest, write
 
+from eengines.engine_cache import CheckedFolder
 from eengines.errors import BundleError, UserError
 from eerun.bundle import find_bundle, open_bundle
+
+KEY = "0" * 63 + "a"
 
 
 @pytest.fixture
@@ -125,6 +128,42 @@ def test_an_extra_file_is_reported(bundle):
     (bundle / "segments" / "note.txt").write_text("hello")
     with pytest.raises(BundleError, match=r"does not list: segments/note\.txt"):
         open_bundle(bundle).verify_files()
+
+
+def test_a_linked_folder_is_an_extra_file(bundle, tmp_path):
+    (bundle / "more").symlink_to(tmp_path)
+    with pytest.raises(BundleError, match="does not list: more"):
+        open_bundle(bundle).verify_files()
+
+
+@pytest.mark.parametrize("name", ["note.txt", f"{KEY}.plan.bak", "sub/a.plan", "run.sh"])
+def test_only_plans_lie_among_the_plans(bundle, name):
+    path = bundle / "engines" / name
+    path.parent.mkdir(parents=True)
+    path.touch()
+    with pytest.raises(BundleError, match=rf"does not list: engines/{name.split('/')[0]}"):
+        open_bundle(bundle).verify_files()
+
+
+@pytest.mark.parametrize("name", [f"engines/{KEY}.plan", "engines/folder.lock", "engines"])
+@pytest.mark.parametrize("kind", ["link", "pipe"])
+def test_links_and_pipes_are_no_plans(bundle, tmp_path, name, kind):
+    path = bundle / name
+    path.parent.mkdir(exist_ok=True)
+    if kind == "link":
+        path.symlink_to(tmp_path)
+    else:
+        os.mkfifo(path)
+    with pytest.raises(BundleError, match=f"does not list: {name}"):
+        open_bundle(bundle).verify_files()
+
+
+def test_damaged_plans_are_counted_and_no_error(bundle):
+    assert open_bundle(bundle).verify_files() == CheckedFolder()
+    (bundle / "engines").mkdir()
+    for name in (f"{KEY}.plan", f"{KEY[::-1]}.plan", "folder.lock"):
+        (bundle / "engines" / name).touch()
+    assert open_bundle(bundle).verify_files() == CheckedFolder(damaged=2)
 
 
 def test_thresholds_that_do_not_fit_are_refused(tmp_path):

@@ -3,50 +3,31 @@
 import onnx_ir as ir
 import pytest
 from branchy_segments import branchy_samples, branchy_split
+from required import require_rtx
 
 from eecompile.precision.float_types import to_half
 from eecompile.precision.int8 import quantise
+from eengines.backends import find_device_backend
+from eengines.device_engine import Plan, PlanOptions
 from eengines.errors import BuildError
+from eengines.nvinfer.cards import sm
 
-trt = pytest.importorskip("tensorrt_rtx", reason="tensorrt_rtx is not installed: pip install tensorrt-rtx-cu13")
+require_rtx()
 
-BATCHES = (1, 8, 32)
-
-
-class Messages(trt.ILogger):
-    """Keeps errors."""
-
-    def __init__(self):
-        super().__init__()
-        self.errors = []
-
-    def log(self, severity, message):
-        if severity <= trt.ILogger.Severity.ERROR:
-            self.errors.append(message)
+CARDS = [(7, 5), (8, 0)]
+BUCKETS = (1, 8, 32)
 
 
-MESSAGES = Messages()
+def build(model: ir.Model, card) -> Plan:
+    """Build for a compute capability, as `eecompile engines` does."""
+    options = PlanOptions(buckets=BUCKETS, compute_capability=card)
+    return find_device_backend("tensorrt_rtx").build(ir.to_proto(model).SerializeToString(), options, lambda _: None)
 
 
-def build(model: ir.Model, target) -> int:
-    """Parse and build for a compute capability (None: the library's default targets); return the plan's bytes."""
-    MESSAGES.errors.clear()
-    builder = trt.Builder(MESSAGES)
-    network = builder.create_network(0)
-    parser = trt.OnnxParser(network, MESSAGES)
-    parsed = parser.parse(ir.to_proto(model).SerializeToString())
-    assert parsed, [str(parser.get_error(index)) for index in range(parser.num_errors)]
-    config, profile = builder.create_builder_config(), builder.create_optimization_profile()
-    for index in range(network.num_inputs):
-        value = network.get_input(index)
-        profile.set_shape(value.name, *((batch, *tuple(value.shape)[1:]) for batch in BATCHES))
-    config.add_optimization_profile(profile)
-    if target is not None:
-        config.num_compute_capabilities = 1
-        config.set_compute_capability(target, 0)
-    plan = builder.build_serialized_network(network, config)
-    assert plan is not None, MESSAGES.errors
-    return plan.nbytes
+def assert_whole(plan: Plan) -> None:
+    """The plan is one, and no layer lost its INT8 for it."""
+    assert len(plan.content) > 1000
+    assert all("float32 product" in note for note in plan.notes), plan.notes
 
 
 def half(network, segment: ir.Model) -> ir.Model:
@@ -73,18 +54,18 @@ def networks(quantised_segments, image_network):
 NAMES = ("branchy", "image 3", "image 8", "image 11")
 
 
+@pytest.mark.parametrize("card", CARDS, ids=sm)
 @pytest.mark.parametrize("name", NAMES)
-def test_default_targets_with_float32(networks, name):
-    assert all(build(segment, None) > 1000 for segment in networks[name].lowered["tensorrt"])
+def test_with_float32(networks, name, card):
+    for segment in networks[name].lowered["tensorrt"]:
+        assert_whole(build(segment, card))
 
 
+@pytest.mark.parametrize("card", CARDS, ids=sm)
 @pytest.mark.parametrize("name", NAMES)
-def test_default_targets_and_turing_with_float16(networks, name):
-    network = networks[name]
-    for segment in network.segments:
-        lowered = half(network, segment)
-        assert build(lowered, None) > 1000
-        assert build(lowered, trt.ComputeCapability.SM75) > 1000
+def test_with_float16(networks, name, card):
+    for segment in networks[name].segments:
+        assert_whole(build(half(networks[name], segment), card))
 
 
 def test_half_scales_need_opset_19(networks):

@@ -1,0 +1,69 @@
+"""List what was measured on a card in the bundle."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eecompile.device_engines.build_plans import Built
+from eecompile.device_engines.report import MeasuredConfiguration
+from eecompile.device_engines.settings import EnginesSettings
+from eengines.device import Device
+from eerun.bundle import ConfigurationEntry, DeviceEntry, Manifest, PolicyFile, amend_bundle, open_bundle
+
+__all__ = ["Measured", "add_configurations"]
+
+US_PER_MS = 1e3
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Measured:
+    """One set of plans, and what it does."""
+
+    found: MeasuredConfiguration
+    built: Built
+
+
+def add_configurations(path: Path, device: Device, measured: list[Measured], settings: EnginesSettings) -> None:
+    """Put the bundle with new configurations in the place of the old one; those of the same name are replaced.
+
+    Configurations of this card come first, the fastest in front, then those of other cards, then those of the CPU.
+    """
+    bundle = open_bundle(path)
+    policy = bundle.policy(bundle.manifest.chosen).policy
+    new = [_entry(each, device, settings) for each in measured]
+    files: dict[str, object] = {}
+    for each, entry in zip(measured, new, strict=True):
+        files[entry.policy] = PolicyFile(policy=policy, thresholds=each.found.thresholds)
+        files[entry.costs] = each.found.costs
+    amend_bundle(path, lambda manifest: _together(manifest, new, device.name), files)
+
+
+def _together(manifest: Manifest, new: list[ConfigurationEntry], card: str) -> tuple[ConfigurationEntry, ...]:
+    """All configurations, in their order."""
+    names = {entry.name for entry in new}
+    entries = [*new, *(entry for entry in manifest.configurations if entry.name not in names)]
+    here = [entry for entry in entries if entry.device is not None and entry.device.name == card]
+    here.sort(key=lambda entry: 0.0 if entry.device is None else entry.device.expected_us)
+    others = [entry for entry in entries if entry.device is not None and entry.device.name != card]
+    return (*here, *others, *(entry for entry in entries if entry.device is None))
+
+
+def _entry(measured: Measured, device: Device, settings: EnginesSettings) -> ConfigurationEntry:
+    """The entry of one configuration in the manifest."""
+    found, graphs = measured.found, measured.built.graphs
+    major, minor = device.compute_capability or (0, 0)
+    return ConfigurationEntry(
+        engine=found.costs.engine,
+        precision=found.costs.precision,
+        segments=graphs.segments,
+        whole=graphs.whole,
+        policy=f"policy/{found.name}.json",
+        costs=f"costs/{found.name}.json",
+        agreement=found.agreement,
+        device=DeviceEntry(
+            name=device.name,
+            compute_capability=f"{major}.{minor}",
+            expected_us=found.expected_ms / found.costs.max_batch * US_PER_MS,
+            workspace_bytes=settings.workspace_bytes,
+            optimisation_level=settings.optimisation_level,
+        ),
+    )
