@@ -22,8 +22,8 @@ CACHE_BYTES = 16 * 2**30
 def bundle_cache(bundle: Bundle, *, max_bytes: int = CACHE_BYTES, trust: bool = False) -> EngineCache:
     """Return the cache of a bundle: `engines` inside it, or in a bundle that cannot be written the user's own.
 
-    Neither needs the user to have a home: without one the bundle's is read, and its plans are nobody's. A folder that is
-    a link is not used, wherever it leads: files of others lie there.
+    Neither needs the user to have a home: without one the bundle's is read, and its plans are nobody's. A folder that
+    is a link is not used: what lies there is not of this bundle.
 
     Args:
         bundle: the bundle.
@@ -50,8 +50,8 @@ class PlanSource:
         options: how.
         cache: keeps them.
         say: takes a line before a plan is built; None: the logger `eengines` does, at INFO.
-        warn: takes a line when a plan that was there is not taken, or one is not kept; None: the logger `eengines` does,
-            at WARNING.
+        warn: takes a line when a plan that was there is not taken, or one is not kept; None: the logger `eengines`
+            does, at WARNING.
         progress: takes the share of the plan that is being built.
     """
 

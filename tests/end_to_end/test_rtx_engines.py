@@ -1,4 +1,4 @@
-"""Every segment of the digits example, and its whole network, builds with TensorRT for RTX, which needs no GPU for it."""
+"""Every segment of the digits example, and its whole network, builds with TensorRT for RTX, which needs no GPU."""
 
 import pytest
 from required import require_rtx

@@ -16,7 +16,7 @@ LABEL_WIDTH = 68
 
 
 def plans_lines(bundle: Bundle) -> list[str]:
-    """One line for each plan, the most recently used first, under the library and card that it is for; nothing where there are none."""
+    """One line for each plan, the last used first, under the library and card that it is for; none if none is kept."""
     folder = bundle.path / ENGINES_FOLDER
     if folder.is_symlink():
         return ["", f"{ENGINES_FOLDER}: a link, which is not used"]

@@ -8,6 +8,7 @@ from eecompile.verify.check import Check, check
 from eecompile.verify.logits import Logits, run
 from eecompile.verify.tolerance import least_agreement
 from eecompile.verify.ways import Way, find_ways, reference_way
+from eengines.engine_cache import CheckedFolder
 from eengines.tensors import Array
 from eerun.bundle import Bundle, open_bundle
 from eerun.data import default_data_path, load_data, make_splits
@@ -25,6 +26,7 @@ class Verification:
 
     Attributes:
         files: number of files whose digests were checked.
+        plans: what is kept of plans of GPUs; damaged ones are built again, and are no fault of the bundle.
         samples: number of samples compared.
         kind: `real` or `random`.
         reference: what everything is compared with.
@@ -33,6 +35,7 @@ class Verification:
     """
 
     files: int
+    plans: CheckedFolder
     samples: int
     kind: str
     reference: str
@@ -56,7 +59,7 @@ def verify(path: Path, *, data: str | None, engine: str, precision: str, samples
         EngineError: nothing of what is asked for can run here.
     """
     bundle = open_bundle(path)
-    bundle.verify_files()
+    plans = bundle.verify_files()
     found = find_ways(bundle, engine=engine, precision=precision)
     inputs, kind = _samples(bundle, data, samples)
     count = len(next(iter(inputs.values())))
@@ -80,6 +83,7 @@ def verify(path: Path, *, data: str | None, engine: str, precision: str, samples
     ]
     return Verification(
         files=len(bundle.manifest.files),
+        plans=plans,
         samples=count,
         kind=kind,
         reference=reference.name,

@@ -16,7 +16,8 @@ def link_plans(source: Path, target: Path) -> None:
     """Give every plan of a cache folder a second name in another; where links do not work it is copied.
 
     Nothing else comes along: only regular files with the name of a plan, no links, and not what a folder that is a link
-    leads to. A plan that another process evicts meanwhile, or that cannot be read, is passed over. Times of last use stay.
+    leads to. A plan that another process evicts meanwhile, or that cannot be read, is passed over. Times of last use
+    stay.
 
     Args:
         source: the cache folder; nothing happens if there is none.
@@ -56,12 +57,12 @@ def _link(name: str, folder: int, target: Path) -> None:
 
 def _copy(name: str, folder: int, path: Path) -> None:
     """Copy one regular file with its time of last use; one that cannot be read, or is gone, is passed over."""
-    flags = EXTRA_FLAGS | os.O_CLOEXEC
+    flags = os.O_RDONLY | EXTRA_FLAGS | os.O_CLOEXEC
     try:
-        plan = open(name, "rb", opener=lambda file, mode: os.open(file, mode | flags, dir_fd=folder))
+        descriptor = os.open(name, flags, dir_fd=folder)
     except OSError:
         return
-    with plan:
+    with open(descriptor, "rb") as plan:
         state = os.fstat(plan.fileno())
         if not stat.S_ISREG(state.st_mode):
             return

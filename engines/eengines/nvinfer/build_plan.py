@@ -1,7 +1,8 @@
 """Build a plan from an ONNX graph.
 
-The types in the graph decide what is computed in; TF32 is off, so that float32 is float32 (ADR 13). Each bucket is a profile with one fixed batch size, all in one plan (ADR 13). A network that the
-library refuses for a known reason is changed and built again, until it is built or nothing more can be changed.
+The types in the graph decide what is computed in; TF32 is off, so that float32 is float32. Each bucket is a profile
+with one fixed batch size, all in one plan (ADR 13). A network that the library refuses for a known reason is changed
+and built again, until it is built or nothing more can be changed.
 """
 
 import threading

@@ -138,3 +138,12 @@ def test_a_wrong_graph_for_another_device_is_named(with_target):
     with_target.negate_weights("targets/1.onnx")
     with pytest.raises(BundleError, match="t4 int8: "):
         run(with_target.path, samples=32)
+
+
+def test_damaged_plans_are_counted_and_strange_files_refused(changeable):
+    (changeable / "engines").mkdir()
+    (changeable / "engines" / f"{'a' * 64}.plan").write_bytes(b"damaged")
+    assert run(changeable, precision="float32").plans == CheckedFolder(damaged=1)
+    (changeable / "engines" / "note.txt").touch()
+    with pytest.raises(BundleError, match=r"does not list: engines/note\.txt"):
+        run(changeable, precision="float32")

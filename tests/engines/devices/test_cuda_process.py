@@ -118,7 +118,7 @@ def test_a_library_that_is_no_driver_is_told():
     ("settings", "expected"),
     [
         ({"EMULATOR_DEVICES": "0"}, "starting the driver failed: CUDA_ERROR_NO_DEVICE"),
-        ({"EMULATOR_CAPABILITY": "90"}, "Emulated GPU 0, compute capability 9.0, driver CUDA 12.9"),
+        ({"EMULATOR_CAPABILITY": "90"}, "Emulated GPU 0, compute capability 9.0, driver "),
     ],
 )
 def test_the_probe_says_what_there_is(settings, expected):

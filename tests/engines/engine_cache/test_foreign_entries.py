@@ -170,9 +170,8 @@ def test_who_interrupts_the_build_can_still_trust_the_plan(tmp_path):
 def test_without_a_key_plans_are_built_every_time_and_it_is_said_once(tmp_path, said):
     cache = EngineCache(tmp_path, max_bytes=10**6, key=None, no_key="no home. Set it.")
     backend = ZlibBackend()
-    outcomes = [
-        cache.fetch(backend, GRAPH, OPTIONS, label="segment 2", say=said.append, warn=said.append)[1] for _ in range(3)
-    ]
+    say = said.append
+    outcomes = [cache.fetch(backend, GRAPH, OPTIONS, label="segment 2", say=say, warn=say)[1] for _ in range(3)]
 
     assert backend.builds == 3
     assert [(each.status, each.not_kept) for each in outcomes] == [("built", ""), ("rebuilt", ""), ("rebuilt", "")]
@@ -204,7 +203,7 @@ def test_the_missing_key_is_a_warning(tmp_path, caplog):
 
 def test_words_of_a_file_do_not_reach_the_terminal_as_they_are(tmp_path):
     tag, header, content = parts(entry())
-    header = header.replace(b'{"label"', '{"\x1b[2J":1,"label"'.encode().replace(b"\x1b", b"\\u001b"), 1)
+    header = header.replace(b'{"label"', rb'{"\u001b[2J":1,"label"', 1)
     (tmp_path / NAME).write_bytes(
         PREFIX.pack(b"EEPLAN\r\n", 2, len(header), hashlib.sha256(tag + header).digest(), tag) + header + content
     )
