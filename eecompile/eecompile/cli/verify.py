@@ -30,10 +30,20 @@ def verify_command(
 
     result = verify(bundle, data=data, engine=engine, precision=precision, samples=samples)
     typer.echo(f"{result.files} files: sizes and digests as in the manifest")
-    typer.echo("\n".join(_comparison(result)))
+    typer.echo("\n".join([*_plans(result), *_comparison(result)]))
     for reason in result.skipped:
         typer.echo(f"skipped: {reason}")
     typer.echo(f"PASSED | {bundle}")
+
+
+def _plans(result: "Verification") -> list[str]:
+    """What there is to say of plans that are kept for GPUs; they belong to no configuration's files."""
+    plans, lines = result.plans, []
+    if plans.whole or plans.damaged:
+        lines.append(f"kept plans: {plans.whole} whole, {plans.damaged} damaged, which are built again when needed")
+    if plans.problem:
+        lines.append(f"kept plans cannot be read: {plans.problem}")
+    return lines
 
 
 def _comparison(result: "Verification") -> list[str]:

@@ -1,13 +1,13 @@
 """List what was measured on a card in the bundle."""
 
 from dataclasses import dataclass
-from pathlib import Path
 
 from eecompile.device_engines.build_plans import Built
 from eecompile.device_engines.report import MeasuredConfiguration
 from eecompile.device_engines.settings import EnginesSettings
 from eengines.device import Device
-from eerun.bundle import ConfigurationEntry, DeviceEntry, Manifest, PolicyFile, amend_bundle, open_bundle
+from eengines.errors import BundleError
+from eerun.bundle import Bundle, ConfigurationEntry, DeviceEntry, Manifest, PolicyFile, amend_bundle
 
 __all__ = ["Measured", "add_configurations"]
 
@@ -22,19 +22,43 @@ class Measured:
     built: Built
 
 
-def add_configurations(path: Path, device: Device, measured: list[Measured], settings: EnginesSettings) -> None:
+def add_configurations(bundle: Bundle, device: Device, measured: list[Measured], settings: EnginesSettings) -> None:
     """Put the bundle with new configurations in the place of the old one; those of the same name are replaced.
 
     Configurations of this card come first, the fastest in front, then those of other cards, then those of the CPU.
+
+    Args:
+        bundle: as it was when the plans were built.
+        device: the card.
+        measured: what to add.
+        settings: how the plans were built.
+
+    Raises:
+        BundleError: the bundle was built again meanwhile, so that its graphs are others than those that were measured.
     """
-    bundle = open_bundle(path)
     policy = bundle.policy(bundle.manifest.chosen).policy
     new = [_entry(each, device, settings) for each in measured]
     files: dict[str, object] = {}
     for each, entry in zip(measured, new, strict=True):
         files[entry.policy] = PolicyFile(policy=policy, thresholds=each.found.thresholds)
         files[entry.costs] = each.found.costs
-    amend_bundle(path, lambda manifest: _together(manifest, new, device.name), files)
+
+    def change(manifest: Manifest) -> tuple[ConfigurationEntry, ...]:
+        _check_same_graphs(bundle, manifest, new)
+        return _together(manifest, new, device.name)
+
+    amend_bundle(bundle.path, change, files)
+
+
+def _check_same_graphs(bundle: Bundle, manifest: Manifest, new: list[ConfigurationEntry]) -> None:
+    """The graphs in the bundle are those that were measured."""
+    for file in {file for entry in new for file in (*entry.segments, entry.whole)}:
+        if manifest.files.get(file) != bundle.manifest.files[file]:
+            raise BundleError(
+                f"{bundle.path}/{file}",
+                "it is another graph than the one that was measured: the bundle was built again meanwhile",
+                "Run `eecompile engines` again",
+            )
 
 
 def _together(manifest: Manifest, new: list[ConfigurationEntry], card: str) -> tuple[ConfigurationEntry, ...]:

@@ -80,7 +80,7 @@ def _measure(
     _refuse_nothing(bundle.path, measured, skipped)
     measured.sort(key=lambda each: each.found.expected_ms)
     with stages.stage("write the bundle"):
-        add_configurations(bundle.path, device, measured, settings)
+        add_configurations(bundle, device, measured, settings)
     return measured
 
 

@@ -52,6 +52,8 @@ def extract_model(
     _localise_shapes(source.graph, facts, made=made, anchor=inputs[0])
     _declare(source.graph, facts)
     graph = ir.convenience.extract(source.graph, list(inputs), list(outputs))
+    for name in sorted(graph.initializers):  # extract keeps them in no order; the same network makes the same bytes
+        graph.initializers.add(graph.initializers.pop(name))
     graph.name = "segment"
     result = ir.Model(graph, ir_version=model.ir_version, producer_name="eecompile")
     for domain, version in model.opset_imports.items():

@@ -25,8 +25,8 @@ def bundle_lock(path: Path) -> Iterator[None]:
     """Have the right to change a bundle; who else wants it, process or thread, waits.
 
     The lock is `flock` on `.NAME.lock` beside the bundle, because the bundle's folder is replaced. The system releases
-    it when the process ends, however. Where the file system has no locks that is said, and nobody waits. A thread cannot
-    take it twice.
+    it when the process ends, however. Where the file system has no locks that is said, and nobody waits. It cannot be
+    taken twice.
 
     Args:
         path: the bundle's folder, which need not be there yet.

@@ -1,5 +1,6 @@
 """Engines for a card: plans, measured and tuned where the card is, added to the bundle."""
 
+import hashlib
 import json
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from eecompile.device_engines.after_build import engines_after_build
 from eecompile.device_engines.card import find_card, local_target
 from eengines.backends import DEVICE_BACKENDS
 from eengines.engine import Capability
-from eengines.errors import DataError, EngineError, UserError
+from eengines.errors import BundleError, DataError, EngineError, UserError
 from eerun.bundle import open_bundle
 
 
@@ -240,6 +241,23 @@ def test_a_plan_that_the_card_refuses_costs_no_other(bundle, card, stages, setti
     monkeypatch.setattr(PlansOfTheHost, "load", lambda *_: fail_first(None, None, calls.clear()))
     with pytest.raises(EngineError, match="the card refuses it"):
         build_engines(bundle, settings, stages)
+
+
+def test_a_bundle_that_is_built_again_meanwhile_gets_no_thresholds_of_other_graphs(bundle, card, stages, settings):
+    class BuiltAgain(Stages):
+        def stage(self, title):
+            if title == "write the bundle":
+                manifest = json.loads((bundle / "manifest.json").read_text())
+                graph = manifest["targets"][0]["segments"][0]
+                (bundle / graph).write_bytes(b"another graph")
+                digest = hashlib.sha256(b"another graph").hexdigest()
+                manifest["files"][graph] = {"sha256": digest, "bytes": len(b"another graph")}
+                (bundle / "manifest.json").write_text(json.dumps(manifest))
+            return super().stage(title)
+
+    with pytest.raises(BundleError, match="was built again meanwhile"):
+        build_engines(bundle, settings, BuiltAgain())
+    assert all(entry.device is None for entry in open_bundle(bundle).manifest.configurations)
 
 
 def test_what_to_run_on_the_card_takes_these_plans(bundle, stages, settings, monkeypatch, tmp_path):

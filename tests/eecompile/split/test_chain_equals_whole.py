@@ -118,3 +118,18 @@ def test_everybody_leaves_at_once_runs_one_segment(exits):
     steps = executor.infer(inputs, [0.0] * (exits - 1), answers)
     assert len(steps) == 1
     assert steps[0].left == steps[0].entered == 7
+
+
+def test_the_same_network_makes_the_same_bytes():
+    """Plans of segments are found again after a build that changed nothing in them."""
+    maker = NetworkMaker(3, exits=3, width=6, with_mask=True, with_shape=True)
+    proto, samples = maker.model(), maker.inputs(3, seed=5)
+    names = [f"exit {index}" for index in range(3)]
+
+    def graphs():
+        split = split_model(ir.from_proto(proto), names, samples, policy_by_name("margin"))
+        models = [*(segment.model for segment in split.segments), split.whole]
+        return [ir.to_proto(model).SerializeToString(deterministic=True) for model in models]
+
+    first = graphs()
+    assert all(graphs() == first for _ in range(5))

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from eecompile.verify import verify
+from eengines.engine_cache import CheckedFolder
 from eengines.errors import BundleError, EngineError, UserError
 
 
@@ -141,9 +142,9 @@ def test_a_wrong_graph_for_another_device_is_named(with_target):
 
 
 def test_damaged_plans_are_counted_and_strange_files_refused(changeable):
-    (changeable / "engines").mkdir()
-    (changeable / "engines" / f"{'a' * 64}.plan").write_bytes(b"damaged")
-    assert run(changeable, precision="float32").plans == CheckedFolder(damaged=1)
-    (changeable / "engines" / "note.txt").touch()
+    (changeable.path / "engines").mkdir()
+    (changeable.path / "engines" / f"{'a' * 64}.plan").write_bytes(b"damaged")
+    assert run(changeable.path, precision="float32").plans == CheckedFolder(damaged=1)
+    (changeable.path / "engines" / "note.txt").touch()
     with pytest.raises(BundleError, match=r"does not list: engines/note\.txt"):
-        run(changeable, precision="float32")
+        run(changeable.path, precision="float32")
