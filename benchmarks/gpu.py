@@ -166,6 +166,8 @@ def main() -> None:
     on_gpu = args.device == "cuda"
     if on_gpu and not (capability := probe_cuda()).ok:
         sys.exit(f"benchmarks/gpu.py: no GPU here: {capability.reason}")
+    if not on_gpu:
+        print(REHEARSAL, flush=True)  # before the example is trained, which prints as well
     at_hand = available()
     names = args.networks or [name for name in ("digits", "resnet56_3") if name in at_hand]
     unknown = sorted(set(names) - set(at_hand))
@@ -181,8 +183,6 @@ def main() -> None:
         torch=not args.no_torch,
         bundle=args.bundle,
     )
-    if not on_gpu:
-        print(REHEARSAL)
     try:
         networks = {name: measure(NETWORKS[name], choice, device, on_gpu=on_gpu) for name in names}
     except EEError as error:
