@@ -36,6 +36,9 @@ def engines_command(
     agreement: Annotated[
         bool, typer.Option("--agreement", help="Let --max-drop mean agreement with the final exit; needs no labels.")
     ] = False,
+    max_quant_drop: Annotated[
+        str, typer.Option(help="Share of answers that may differ from float32 on the card.")
+    ] = "1%",
     buckets: Annotated[
         str | None, typer.Option(help="Batch sizes to prepare: 1,8,32,128. Default: those of the bundle.")
     ] = None,
@@ -80,6 +83,7 @@ def engines_command(
         data=data,
         max_drop=parse_fraction("--max-drop", max_drop),
         agreement=agreement,
+        max_quant_drop=parse_fraction("--max-quant-drop", max_quant_drop),
         buckets=parse_list("--buckets", buckets, int),
         workspace_bytes=None if workspace is None else workspace * MIB,
         optimisation_level=optimisation_level,

@@ -22,7 +22,9 @@ class Measured:
     built: Built
 
 
-def add_configurations(bundle: Bundle, device: Device, measured: list[Measured], settings: EnginesSettings) -> None:
+def add_configurations(
+    bundle: Bundle, device: Device, measured: list[Measured], settings: EnginesSettings, *, tried: set[str]
+) -> None:
     """Put the bundle with new configurations in the place of the old one; those of the same name are replaced.
 
     Configurations of this card come first, the fastest in front, then those of other cards, then those of the CPU.
@@ -32,6 +34,8 @@ def add_configurations(bundle: Bundle, device: Device, measured: list[Measured],
         device: the card.
         measured: what to add.
         settings: how the plans were built.
+        tried: names of all that was built; those that are not in `measured` were refused, and go if an earlier run had
+            added them.
 
     Raises:
         BundleError: the bundle was built again meanwhile, so that its graphs are others than those that were measured.
@@ -45,7 +49,7 @@ def add_configurations(bundle: Bundle, device: Device, measured: list[Measured],
 
     def change(manifest: Manifest) -> tuple[ConfigurationEntry, ...]:
         _check_same_graphs(bundle, manifest, new)
-        return _together(manifest, new, device.name)
+        return _together(manifest, new, device.name, tried)
 
     amend_bundle(bundle.path, change, files)
 
@@ -61,10 +65,11 @@ def _check_same_graphs(bundle: Bundle, manifest: Manifest, new: list[Configurati
             )
 
 
-def _together(manifest: Manifest, new: list[ConfigurationEntry], card: str) -> tuple[ConfigurationEntry, ...]:
+def _together(
+    manifest: Manifest, new: list[ConfigurationEntry], card: str, tried: set[str]
+) -> tuple[ConfigurationEntry, ...]:
     """All configurations, in their order."""
-    names = {entry.name for entry in new}
-    entries = [*new, *(entry for entry in manifest.configurations if entry.name not in names)]
+    entries = [*new, *(entry for entry in manifest.configurations if entry.name not in tried)]
     here = [entry for entry in entries if entry.device is not None and entry.device.name == card]
     here.sort(key=lambda entry: 0.0 if entry.device is None else entry.device.expected_us)
     others = [entry for entry in entries if entry.device is not None and entry.device.name != card]

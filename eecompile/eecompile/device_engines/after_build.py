@@ -36,6 +36,7 @@ def engines_after_build(model: Path, settings: BuildSettings, stages: Stages, *,
         data=None if data is None else str(data),
         max_drop=settings.max_drop,
         agreement=settings.agreement,
+        max_quant_drop=settings.max_quant_drop,
         measure_seconds=settings.measure_seconds,
     )
     try:

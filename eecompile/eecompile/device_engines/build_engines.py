@@ -15,7 +15,7 @@ from eecompile.device_engines.tuning_data import load_tuning_data
 from eecompile.stages import Stages
 from eengines.device import Device
 from eengines.errors import EngineError
-from eerun.bundle import Bundle, check_amendable, open_bundle
+from eerun.bundle import Bundle, check_amendable, configuration_name, open_bundle
 
 __all__ = ["build_engines"]
 
@@ -80,7 +80,8 @@ def _measure(
     _refuse_nothing(bundle.path, measured, skipped)
     measured.sort(key=lambda each: each.found.expected_ms)
     with stages.stage("write the bundle"):
-        add_configurations(bundle, device, measured, settings)
+        tried = {configuration_name(each.backend.name, each.graphs.precision, device.name) for each in built}
+        add_configurations(bundle, device, measured, settings, tried=tried)
     return measured
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from eecalib.agreement import exits_agreement
+from eecalib.agreement import exits_agreement, keeps_bound
 from eecalib.expected_cost import expected_batch_ms
 from eecalib.record import record_exits
 from eecalib.replay import replay
@@ -14,6 +14,7 @@ from eecompile.device_engines.settings import EnginesSettings
 from eecompile.device_engines.tuning_data import TuningData
 from eecompile.stages import Stages
 from eengines.device import Device
+from eengines.errors import EngineError
 from eengines.tensors import Array
 from eerun.bundle import Bundle, configuration_name
 from eerun.costs import CostTable
@@ -50,7 +51,7 @@ class CardMeter:
         """Measure costs, tune thresholds.
 
         Raises:
-            EngineError: the card refuses a plan.
+            EngineError: the card refuses a plan, or what it answers differs too often from float32.
         """
         words = f"{built.backend.name} {built.graphs.precision}"
         subject = DeviceSubject(
@@ -85,7 +86,7 @@ class CardMeter:
                     seed=self.bundle.manifest.split_seed,
                     detail=self.stages.detail,
                 )
-            agreement = exits_agreement(table, self.data.reference)[-1]
+            agreement = self._checked(exits_agreement(table, self.data.reference)[-1], costs)
             reached = replay(table, thresholds).reached
             expected = expected_batch_ms(costs, reached=reached, batch=costs.max_batch)
         return MeasuredConfiguration(
@@ -97,6 +98,17 @@ class CardMeter:
             expected_ms=expected,
             whole_ms=costs.of_whole().run_ms(0, costs.max_batch),
         )
+
+    def _checked(self, agreement: float, costs: CostTable) -> float:
+        """Refuse plans whose final exit answers too often otherwise than float32, as a build does on the CPU."""
+        if not keeps_bound((agreement,), self.settings.max_quant_drop):
+            raise EngineError(
+                f"{costs.engine} {costs.precision} on {self.device.name}",
+                f"{1 - agreement:.2%} of the answers differ from float32, allowed are "
+                f"{self.settings.max_quant_drop:.2%}",
+                "Allow more with --max-quant-drop, or use another precision",
+            )
+        return agreement
 
     def _load(self, built: Built, *, whole: bool) -> DeviceChain:
         """Put plans on the card."""

@@ -29,6 +29,8 @@ class EnginesSettings:
             bundle's name beside it, and without that the thresholds that the bundle has for the card.
         max_drop: allowed relative drop against the final exit in float32.
         agreement: the drop is in agreement with that exit's answers, not in accuracy.
+        max_quant_drop: largest share of answers of the final exit that may differ from float32 on the card, where there
+            are data; what differs more is left out.
         buckets: batch sizes to prepare; None: those that the bundle was built with.
         workspace_bytes: most scratch memory of a layer; None: the library's choice.
         optimisation_level: how long the builder searches, 0 to 5; None: the library's choice.
@@ -44,6 +46,7 @@ class EnginesSettings:
     data: str | None = None
     max_drop: float = 0.01
     agreement: bool = False
+    max_quant_drop: float = 0.01
     buckets: tuple[int, ...] | None = None
     workspace_bytes: int | None = None
     optimisation_level: int | None = None
@@ -61,8 +64,9 @@ class EnginesSettings:
         ):
             if value not in known:
                 raise UserError(flag, f"got {value!r}, known are {', '.join(known)}", "Choose one of these")
-        if not 0 <= self.max_drop <= 1:
-            raise UserError("--max-drop", f"got {self.max_drop:.3g}, expected 0% to 100%", "Give for example 1%")
+        for flag, share in (("--max-drop", self.max_drop), ("--max-quant-drop", self.max_quant_drop)):
+            if not 0 <= share <= 1:
+                raise UserError(flag, f"got {share:.3g}, expected 0% to 100%", "Give for example 1%")
         if self.buckets is not None and not all(1 <= bucket <= MOST_ROWS for bucket in self.buckets or (0,)):
             raise UserError(
                 "--buckets", f"got {self.buckets}, expected numbers from 1 to {MOST_ROWS}", "List batch sizes: 1,8,32"

@@ -171,6 +171,21 @@ def test_a_precision_that_is_refused_is_left_out(bundle, card, stages, monkeypat
         build_engines(bundle, replace(settings, precision="int8"), stages)
 
 
+def test_what_answers_otherwise_than_float32_on_the_card_is_left_out(bundle, card, stages, settings):
+    agreement = {
+        each.costs.precision: each.agreement for each in build_engines(bundle, settings, stages).configurations
+    }
+    assert agreement["float32"] == 1.0 > agreement["int8"]
+    strict = replace(settings, max_quant_drop=(1 - agreement["int8"]) / 2)
+    report = build_engines(bundle, strict, stages)
+    assert "int8" not in {each.costs.precision for each in report.configurations}
+    assert any("of the answers differ from float32, allowed are" in reason for reason in report.skipped)
+    here = [entry.precision for entry in open_bundle(bundle).manifest.configurations if entry.device is not None]
+    assert sorted(here) == ["float16", "float32"]
+    with pytest.raises(EngineError, match="of the answers differ from float32"):
+        build_engines(bundle, replace(strict, precision="int8"), stages)
+
+
 def test_other_buckets(bundle, card, stages, settings):
     report = build_engines(bundle, replace(settings, precision="float32", buckets=(8, 2)), stages)
     assert report.configurations[0].costs.buckets == (2, 8)
@@ -307,6 +322,7 @@ def test_the_last_part_of_a_build_tunes_with_the_data_of_the_model(plain, bundle
         ({"engine": "onnxruntime"}, "--engine"),
         ({"precision": "int4"}, "--precision"),
         ({"max_drop": 2.0}, "--max-drop"),
+        ({"max_quant_drop": -0.1}, "--max-quant-drop"),
         ({"buckets": (0,)}, "--buckets"),
         ({"buckets": ()}, "--buckets"),
         ({"buckets": (4097,)}, "--buckets"),
