@@ -13,7 +13,6 @@ import argparse
 import subprocess
 import sys
 import tempfile
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -25,6 +24,7 @@ sys.path.insert(0, str(ROOT))
 
 from benchmarks.chain_overhead import chain_overheads  # noqa: E402
 from benchmarks.networks import NETWORKS, Network, available  # noqa: E402
+from benchmarks.shown_stages import ShownStages  # noqa: E402
 from eecompile.build import BuildReport, BuildSettings, build  # noqa: E402
 from eerun.bench import (  # noqa: E402
     BenchResult,
@@ -39,25 +39,6 @@ from eerun.data import load_data, make_splits  # noqa: E402
 
 RESULTS = ROOT / "benchmarks" / "results"
 SEED = 0
-
-
-class QuietStages:
-    """Shows no stages."""
-
-    def stage(self, title: str) -> Any:
-        """Name the stage."""
-        print(f"  {title} ...", file=sys.stderr)
-        return nullcontext()
-
-    def progress(self, share: float) -> None:
-        """Show nothing."""
-
-    def detail(self, text: str) -> None:
-        """Show nothing."""
-
-    def warn(self, text: str) -> None:
-        """Pass the warning on."""
-        print(f"  ! {text}", file=sys.stderr)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -95,7 +76,7 @@ def measure(network: Network, choice: Choice) -> dict[str, Any]:
 
 
 def _measure_bundle(network: Network, settings: BuildSettings, choice: Choice) -> dict[str, Any]:
-    report = build(network.model, settings, QuietStages())
+    report = build(network.model, settings, ShownStages())
     assert settings.output is not None
     assert settings.data is not None
     bundle = open_bundle(settings.output)

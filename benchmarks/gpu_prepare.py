@@ -1,13 +1,11 @@
 """Build the bundle of a network and its engines for the card, as the benchmark of GPUs needs them."""
 
 import shutil
-import sys
-from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from benchmarks.networks import Network
+from benchmarks.shown_stages import ShownStages
 from eecompile.build import BuildSettings, build
 from eecompile.device_engines import EnginesSettings, build_engines
 from eecompile.device_engines.card import local_target
@@ -40,25 +38,6 @@ class Choice:
     bundle: Path | None
 
 
-class Stages:
-    """Shows stages and warnings on stderr."""
-
-    def stage(self, title: str) -> Any:
-        """Name the stage."""
-        print(f"  {title} ...", file=sys.stderr)
-        return nullcontext()
-
-    def progress(self, share: float) -> None:
-        """Show nothing."""
-
-    def detail(self, text: str) -> None:
-        """Show nothing."""
-
-    def warn(self, text: str) -> None:
-        """Pass the warning on."""
-        print(f"  ! {text}", file=sys.stderr)
-
-
 def build_settings(network: Network, output: Path, data: Path, *, target: str) -> BuildSettings:
     """How the bundle is built."""
     return BuildSettings(
@@ -87,7 +66,7 @@ def prepare(network: Network, choice: Choice, folder: Path, *, on_gpu: bool) -> 
         shutil.copytree(choice.bundle, path)
     else:
         target = local_target(0) if on_gpu else "cpu"
-        build(network.model, build_settings(network, path, data, target=target), Stages())
+        build(network.model, build_settings(network, path, data, target=target), ShownStages())
     if on_gpu:
-        build_engines(path, engines_settings(choice, data), Stages())
+        build_engines(path, engines_settings(choice, data), ShownStages())
     return open_bundle(path), data

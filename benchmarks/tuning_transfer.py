@@ -20,8 +20,9 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT))
 
-from benchmarks.early_exit import RESULTS, QuietStages  # noqa: E402
+from benchmarks.early_exit import RESULTS  # noqa: E402
 from benchmarks.networks import NETWORKS, Network, available  # noqa: E402
+from benchmarks.shown_stages import ShownStages  # noqa: E402
 from eecalib.exit_table import ExitTable  # noqa: E402
 from eecalib.expected_cost import expected_batch_ms  # noqa: E402
 from eecalib.record import record_exits  # noqa: E402
@@ -48,7 +49,7 @@ def record(network: Network, policy: str, folder: Path) -> tuple[ExitTable, Cost
     data = network.data(folder).name
     target = Path(f"{policy}.ee")
     settings = BuildSettings(output=target, data=data, factory=network.factory, policy=policy, measure_seconds=6.0)
-    build(network.model, settings, QuietStages())
+    build(network.model, settings, ShownStages())
     bundle = open_bundle(target)
     way = choose_configuration(bundle)
     costs = way.costs()

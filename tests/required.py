@@ -4,12 +4,13 @@ CI sets the variable, so that a check cannot vanish there unseen.
 """
 
 import os
+import shutil
 from importlib import import_module
 from typing import Any, NoReturn
 
 import pytest
 
-__all__ = ["require_module", "require_rtx", "skip_or_fail"]
+__all__ = ["require_module", "require_program", "require_rtx", "skip_or_fail"]
 
 VARIABLE = "EECOMPILE_NO_SKIPS"
 RTX = "tensorrt_rtx is not installed: pip install 'eecompile[rtx]'"
@@ -28,6 +29,12 @@ def require_module(name: str, reason: str) -> Any:
         return import_module(name)
     except ImportError:
         skip_or_fail(reason)
+
+
+def require_program(name: str) -> None:
+    """Find a program, or skip or fail."""
+    if shutil.which(name) is None:
+        skip_or_fail(f"{name} is not installed")
 
 
 def require_rtx() -> Any:

@@ -1,6 +1,5 @@
 """The device executor, on a CPU device, decides and answers like the host executor, bit for bit."""
 
-import shutil
 import threading
 from dataclasses import dataclass
 
@@ -11,6 +10,7 @@ from device_networks import Network, cost_table, empty_answers
 from exit_problems import KernelOnCpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from required import require_program
 
 from eengines.devices.cpu import CpuDevice
 from eengines.devices.cpu_stream import own_stream
@@ -196,10 +196,10 @@ class SourceDevice(CpuDevice):
         return SourceKernel(kernel=compiled, select=self._selectors.set, seed=self._seed)
 
 
-@pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
 @pytest.mark.parametrize("device_exits", [False, True])
 def test_with_the_cuda_source_as_it_is_launched(tmp_path, device_exits):
     """Grid, threads and arguments are enough for the real kernel, also where rows are cut into parts."""
+    require_program("g++")
     network = device_networks.random(4, policy="patience")
     wide = device_networks.wide()
     for each, counts in ((network, (1, 7, 16)), (wide, (5, 9))):

@@ -7,6 +7,7 @@ import device_networks
 import numpy as np
 import pytest
 from device_networks import cost_table, empty_answers
+from fused_engine import Fuse, FusedEngine
 
 from eengines.devices.cpu import CpuDevice
 from eengines.devices.cpu_graph import CpuGraphBuilder
@@ -18,47 +19,6 @@ from eerun.executor import Chain
 
 BUCKETS = (1, 2, 4)
 COUNT = 11
-
-
-@dataclass(eq=False)
-class Fuse:
-    """Lets runs through until it is set; then the third one fails, once."""
-
-    left: int | None = None
-
-    def burn(self):
-        """Count a run."""
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                self.left = None
-                raise EngineError("segment", "the engine broke on its third run", "Mend it")
-
-
-@dataclass(frozen=True)
-class FusedEngine:
-    """An engine of the host whose sessions burn a fuse."""
-
-    engine: object
-    fuse: Fuse
-
-    @property
-    def inputs(self):
-        return self.engine.inputs
-
-    @property
-    def outputs(self):
-        return self.engine.outputs
-
-    def open(self, inputs, outputs):
-        session, fuse = self.engine.open(inputs, outputs), self.fuse
-
-        class Fused:
-            def run(self):
-                fuse.burn()
-                session.run()
-
-        return Fused()
 
 
 def fused(network, segment, device):
@@ -86,7 +46,7 @@ def test_after_a_failure_the_next_call_works(segment, device_exits, in_flight):
         expected = answer(executor, network)
         for _ in range(3):
             fuse.left = 3
-            with pytest.raises(EngineError, match="broke on its third run"):
+            with pytest.raises(EngineError, match="the engine broke"):
                 answer(executor, network)
             assert executor._free.qsize() == in_flight
             assert np.array_equal(answer(executor, network), expected)

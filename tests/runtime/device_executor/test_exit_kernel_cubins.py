@@ -5,11 +5,12 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from required import require_module
 
 from eengines.targets import TARGETS
 from eerun.device_executor.leave_and_compact import MAX_THREADS, exit_program
 
-pytest.importorskip("cuda.bindings.nvrtc", reason="cuda-bindings is not installed: pip install 'eecompile[cuda]'")
+require_module("cuda.bindings.nvrtc", "cuda-bindings is not installed: pip install 'eecompile[cuda]'")
 
 ROOT = Path(__file__).resolve().parents[3]
 LISTED = {target.sm for target in TARGETS.values() if target.compute_capability}

@@ -1,6 +1,5 @@
 """The real CUDA source of the exit kernel, run on the CPU with real threads, equals its numpy reference bit for bit."""
 
-import shutil
 import subprocess
 
 import numpy as np
@@ -18,11 +17,12 @@ from exit_problems import (
 )
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from required import require_program
 
 from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
 from eerun.device_executor.leave_and_compact import MAX_THREADS
 
-pytestmark = pytest.mark.skipif(shutil.which("g++") is None, reason="g++ is not installed")
+require_program("g++")
 
 SANITIZERS = ("thread", "address,undefined")
 TINY = "int main() { return 0; }"

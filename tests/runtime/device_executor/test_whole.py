@@ -1,11 +1,10 @@
 """The whole network on a device when something fails: nothing is in flight afterwards, and it runs again."""
 
-from dataclasses import dataclass, field
-
 import device_networks
 import numpy as np
 import pytest
 from device_networks import cost_table
+from fused_engine import Fuse, FusedEngine
 
 from eengines.devices.cpu import CpuDevice
 from eengines.devices.host_engine import HostEngine
@@ -15,48 +14,6 @@ from eerun.executor import Chain
 
 BUCKETS = (1, 2, 4)
 COUNT = 19
-
-
-@dataclass(eq=False)
-class Fuse:
-    """Fails one run, and counts those that are done."""
-
-    left: int | None = None
-    done: list[int] = field(default_factory=list)
-
-    def burn(self):
-        if self.left is not None:
-            self.left -= 1
-            if self.left == 0:
-                self.left = None
-                raise EngineError("whole network", "the engine broke", "Mend it")
-
-
-@dataclass(frozen=True)
-class FusedEngine:
-    """An engine of the host whose sessions burn a fuse."""
-
-    engine: object
-    fuse: Fuse
-
-    @property
-    def inputs(self):
-        return self.engine.inputs
-
-    @property
-    def outputs(self):
-        return self.engine.outputs
-
-    def open(self, inputs, outputs):
-        session, fuse = self.engine.open(inputs, outputs), self.fuse
-
-        class Fused:
-            def run(self):
-                fuse.burn()
-                session.run()
-                fuse.done.append(1)
-
-        return Fused()
 
 
 def whole_of(network, *, in_flight, seed):
