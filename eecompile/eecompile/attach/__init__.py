@@ -1,0 +1,1 @@
+"""Attach heads to taps of a trained network."""

@@ -1,0 +1,1 @@
+"""Train heads on a trunk, frozen or together."""
