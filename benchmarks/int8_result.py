@@ -9,7 +9,7 @@ import msgspec
 
 from eerun.bench.environment import environment
 
-__all__ = ["RESULTS", "write_result"]
+__all__ = ["RESULTS", "public_word", "write_result"]
 
 ROOT = Path(__file__).resolve().parents[1]
 RESULTS = ROOT / "benchmarks" / "results"
@@ -17,7 +17,7 @@ RESULTS = ROOT / "benchmarks" / "results"
 
 def write_result(benchmark: str, network: str, result: dict[str, Any]) -> None:
     """Write `<benchmark>-<network>.json`; the recorded command names files, not folders of this machine."""
-    command = " ".join(_public(word) for word in sys.argv)
+    command = " ".join(public_word(word) for word in sys.argv)
     record = {"environment": replace(environment(), command=command), "network": network, **result}
     RESULTS.mkdir(exist_ok=True)
     file = RESULTS / f"{benchmark}-{network}.json"
@@ -25,6 +25,6 @@ def write_result(benchmark: str, network: str, result: dict[str, Any]) -> None:
     print(f"wrote {file.relative_to(ROOT)}")
 
 
-def _public(word: str) -> str:
+def public_word(word: str) -> str:
     """A word of the command line without the folder that a file lies in."""
     return word if not word.startswith("/") else Path(word).name

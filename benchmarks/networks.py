@@ -6,14 +6,21 @@ The CIFAR-10 networks and images lie in a folder `shared` beside the checkout; w
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["NETWORKS", "Network", "available"]
+__all__ = ["NETWORKS", "Network", "available", "digits_backbone"]
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 DIGITS = ROOT / "examples" / "digits"
+MADE = ("backbone.pt", "model.npz", "model.pt")
+ATTACH = (
+    *("attach", "backbone.pt", "--data", "model.npz", "--at", "blocks.0,blocks.1,blocks.2,blocks.3"),
+    *("--heads", "fc(32),pool(128,32),conv(8,4)", "-o", "model.pt"),
+)
+"""What the example's README shows."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,9 +59,24 @@ NETWORKS = {
 
 
 def available() -> list[str]:
-    """Names of the networks that can be measured here; the example is trained if need be."""
-    if not NETWORKS["digits"].model.exists():
-        subprocess.run([sys.executable, "train.py"], cwd=DIGITS, check=True)
+    """Names of the networks that can be measured here; the example is trained and gets its exits if need be."""
+    digits_backbone()
     if SHARED.is_dir():
         sys.path.insert(0, str(SHARED / "models"))
     return [name for name, network in NETWORKS.items() if network.model.exists()]
+
+
+def digits_backbone() -> Path:
+    """The example's plain network; where it or what is made of it is missing, all of it is made anew.
+
+    That happens in a folder of its own, so that processes that do it at the same time find whole files only.
+    """
+    if not all((DIGITS / name).exists() for name in MADE):
+        with tempfile.TemporaryDirectory(dir=DIGITS, prefix=".making-") as folder:
+            shutil.copy(DIGITS / "train.py", folder)
+            subprocess.run([sys.executable, "train.py"], cwd=folder, check=True)
+            program = "from eecompile.cli.main import main; main()"
+            subprocess.run([sys.executable, "-c", program, *ATTACH], cwd=folder, check=True)
+            for name in MADE:
+                (Path(folder) / name).replace(DIGITS / name)
+    return DIGITS / MADE[0]

@@ -1,13 +1,13 @@
-"""What several parts of the suite share: the digits example, trained and built once."""
+"""What several parts of the suite share: a three-exit network and the digits example, each trained and built once."""
 
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from typed_commands import shown_commands, typed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -28,31 +28,40 @@ def command_environment() -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def digits_folder(tmp_path_factory, command_environment) -> Path:
-    """A copy of examples/digits with the trained model."""
-    folder = tmp_path_factory.mktemp("examples") / "digits"
-    shutil.copytree(ROOT / "examples" / "digits", folder, ignore=shutil.ignore_patterns("model.*"))
-    subprocess.run([sys.executable, "train.py"], cwd=folder, env=command_environment, check=True)
+def digits_folder(tmp_path_factory) -> Path:
+    """`model.pt`, a small network with three exits, trained on digits, and `model.npz`, the data."""
+    from three_exit_digits import write_three_exit_digits
+
+    folder = tmp_path_factory.mktemp("three_exits") / "digits"
+    folder.mkdir()
+    write_three_exit_digits(folder)
     return folder
 
 
 @pytest.fixture(scope="session")
-def digits_build(digits_folder, command_environment) -> str:
-    """What `eecompile build model.pt` prints in that folder."""
-    done = subprocess.run(
-        ["eecompile", "build", "model.pt", "-v", "--json", "summary.json"],
-        cwd=digits_folder,
-        env=command_environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return done.stdout + done.stderr
+def digits_bundle(digits_folder, command_environment) -> Path:
+    """The bundle of that network, beside it."""
+    assert "PASSED" in typed("eecompile build model.pt", digits_folder, command_environment)
+    return digits_folder / "model.ee"
 
 
 @pytest.fixture(scope="session")
-def digits_bundle(digits_folder, digits_build) -> Path:
-    """The bundle of the digits example, beside its model and data."""
-    assert "PASSED" in digits_build
-    return digits_folder / "model.ee"
+def example_folder(tmp_path_factory) -> Path:
+    """A copy of examples/digits, with what git has of it."""
+    folder = tmp_path_factory.mktemp("examples") / "digits"
+    shutil.copytree(ROOT / "examples" / "digits", folder, ignore=shutil.ignore_patterns("model.*", "backbone.*"))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def example_output(example_folder, command_environment) -> dict[str, str]:
+    """What each command of `scripts/demo` prints there, run once, in order."""
+    commands = shown_commands((ROOT / "scripts" / "demo").read_text())
+    return {command.split()[1]: typed(command, example_folder, command_environment) for command in commands}
+
+
+@pytest.fixture(scope="session")
+def example_bundle(example_folder, example_output) -> Path:
+    """The bundle of the example, beside its networks and data."""
+    assert "PASSED" in example_output["build"]
+    return example_folder / "model.ee"

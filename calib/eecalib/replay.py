@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ __all__ = ["Replay", "leave_at", "replay"]
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replay:
     """What a set of thresholds does to the samples of one table. All shares are fractions of the samples.
+
+    Accuracy and agreement are fractions of units: of the samples or, with one answer a pixel, of the pixels that count.
 
     Attributes:
         exit_index: `[samples] int32`, the exit at which each sample leaves.
@@ -71,25 +74,36 @@ def replay(table: ExitTable, thresholds: Sequence[float | None]) -> Replay:
     left = np.bincount(index, minlength=table.exits)
     before = np.concatenate([[0], np.cumsum(left)[:-1]])
     rows = np.arange(table.samples)
-    agrees = table.against(agreement=True)[rows, index]
-    right = None if table.labels is None else table.correct[rows, index]
+    agrees = _Hits(table.agreeing[rows, index], table.all_units)
+    right = None if table.labels is None else _Hits(table.correct[rows, index], table.units)
     return Replay(
         exit_index=index,
         shares=tuple(int(count) / table.samples for count in left),
         reached=tuple((table.samples - int(gone)) / table.samples for gone in before),
-        accuracy=None if right is None else float(right.mean()),
-        accuracy_final=None if right is None else float(table.correct[:, -1].mean()),
-        agreement=float(agrees.mean()),
+        accuracy=None if right is None else right.share(),
+        accuracy_final=None if right is None else _Hits(table.correct[:, -1], table.units).share(),
+        agreement=agrees.share(),
         exit_accuracy=(None,) * table.exits if right is None else _by_exit(index, right, table.exits),
         exit_agreement=_by_exit(index, agrees, table.exits),
     )
 
 
-def _by_exit(index: NDArray[np.int32], good: NDArray[np.bool_], exits: int) -> tuple[float | None, ...]:
-    """Return the fraction of good answers among those who left at each exit; None where nobody left."""
-    left = np.bincount(index, minlength=exits)
-    hits = np.bincount(index[good], minlength=exits)
-    return tuple(int(hit) / int(count) if count else None for hit, count in zip(hits, left, strict=True))
+class _Hits(NamedTuple):
+    """Good units of each sample, and how many it has, both `[samples] int64`."""
+
+    good: NDArray[np.int64]
+    units: NDArray[np.int64]
+
+    def share(self) -> float:
+        """Fraction of all units that is good."""
+        return int(self.good.sum()) / int(self.units.sum())
+
+
+def _by_exit(index: NDArray[np.int32], hits: _Hits, exits: int) -> tuple[float | None, ...]:
+    """Return the fraction of good units among those who left at each exit; None where nobody left."""
+    here = [index == exit_ for exit_ in range(exits)]
+    pairs = [(int(hits.good[rows].sum()), int(hits.units[rows].sum())) for rows in here]
+    return tuple(good / units if units else None for good, units in pairs)
 
 
 def _check_thresholds(table: ExitTable, thresholds: Sequence[float | None]) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from eecalib.exit_table import ExitTable
 from eecalib.thresholds import optimism, tune_thresholds
 from eerun.costs import CostTable
+from eerun.count_alike import count_alike
 
 __all__ = ["tune_against"]
 
@@ -55,8 +56,9 @@ def _own_drop(table: ExitTable, reference: ExitTable, max_drop: float) -> float:
 
     (1 − d)·A_reference = (1 − d')·A_own, so d' = 1 − (1 − d)·A_reference / A_own.
     """
-    own = float((table.answers[:, -1] == table.labels).mean())
-    expected = float((reference.answers[:, -1] == table.labels).mean())
+    units = int(table.units.sum())
+    own = int(table.correct[:, -1].sum()) / units
+    expected = int(count_alike(reference.answers[:, -1], table.reference, table.ignored).sum()) / units
     if own in (0, expected):
         return max_drop
     return max(-1.0, round(1 - (1 - max_drop) * expected / own, 9))

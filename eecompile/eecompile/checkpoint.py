@@ -6,10 +6,11 @@ arch_kwargs keyword arguments of the architecture
 state_dict  name -> tensor
 exits       names of the exits, shallow to deep, in the order in which `forward` returns their logits
 input       {name, shape, dtype, layout, scale, mean, std, range}, or a list of them; see `InputInfo`
-task        "classification"
+task        "classification", or "segmentation": logits [batch, classes, height, width], one class a pixel
 classes     names of the classes by label, or null
 fold        fold factor: images that share one pass through the network (optional, 1)
 meta        anything else (optional)
+attached    heads on a trunk (optional), see `Attachment`; `arch` makes the trunk, weights are `trunk.*` and `heads.*`
 """
 
 import os
@@ -20,21 +21,25 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from eecompile.factory import call_factory, call_with
+from eecompile.attach.attachment import Attachment
+from eecompile.attach.stored_attachment import attachment_from_plain, attachment_to_plain
 from eecompile.input_info import InputInfo
+from eecompile.make_network import load_weights, make_network, network_words
 from eecompile.torch_file import load_tensors_only
 from eengines.errors import IngestError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["FORMAT", "Checkpoint", "InputInfo", "build_module", "load_checkpoint", "save_checkpoint"]
+__all__ = ["EXIT_NAME", "FORMAT", "Checkpoint", "InputInfo", "build_module", "load_checkpoint", "save_checkpoint"]
 
 FORMAT = "eecompile.checkpoint/1"
+TASKS = ("classification", "segmentation")
 
 _REQUIRED = ("format", "arch", "arch_kwargs", "state_dict", "exits", "input", "task", "classes")
-_OPTIONAL = ("fold", "meta")
-_EXIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+_OPTIONAL = ("fold", "meta", "attached")
+EXIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
+"""What an exit may be called."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -54,9 +59,10 @@ class Checkpoint:
     classes: tuple[str, ...] | None
     fold: int = 1
     meta: Mapping[str, Any] = field(default_factory=dict)
+    attached: Attachment | None = None
 
     def __post_init__(self) -> None:
-        bad = [name for name in self.exits if not _EXIT_NAME.fullmatch(name)]
+        bad = [name for name in self.exits if not EXIT_NAME.fullmatch(name)]
         if not self.exits or bad or len(set(self.exits)) < len(self.exits):
             problem = f"are {list(self.exits)}, expected different names of letters, digits and '_.-'"
             raise IngestError("checkpoint: exits", problem, "Name every exit, shallow to deep")
@@ -65,12 +71,16 @@ class Checkpoint:
             raise IngestError(
                 "checkpoint: input", f"has the names {names}, expected different ones", "Name every input"
             )
-        if self.task != "classification":
+        if self.task not in TASKS:
+            expected = " or ".join(f"'{task}'" for task in TASKS)
             raise IngestError(
-                "checkpoint: task", f"is '{self.task}', expected 'classification'", "Other tasks are not supported"
+                "checkpoint: task", f"is '{self.task}', expected {expected}", "Other tasks are not supported"
             )
         if type(self.fold) is not int or self.fold < 1:
             raise IngestError("checkpoint: fold", f"is {self.fold!r}, expected 1 or more", "Correct it")
+        if self.attached is not None and self.exits != self.attached.exits:
+            problem = f"are {', '.join(self.exits)}, the attached heads make {', '.join(self.attached.exits)}"
+            raise IngestError("checkpoint: exits", problem, "Give the exits of the attachment")
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -107,6 +117,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         classes=None if classes is None else tuple(classes),
         fold=content.get("fold", 1),
         meta=content.get("meta", {}),
+        attached=attachment_from_plain(content["attached"], where=where) if "attached" in content else None,
     )
 
 
@@ -130,6 +141,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "fold": checkpoint.fold,
         "meta": _plain(checkpoint.meta),
     }
+    if checkpoint.attached is not None:
+        content["attached"] = _plain(attachment_to_plain(checkpoint.attached))
     if len(checkpoint.inputs) == 1:
         content["input"] = checkpoint.inputs[0].to_dict()
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".tmp")
@@ -157,44 +170,16 @@ def build_module(checkpoint: Checkpoint, factory: str | None) -> "nn.Module":
         the module in evaluation mode, in float32 on the CPU.
 
     Raises:
-        IngestError: there is no architecture, it does not take the arguments, or the weights do not fit it.
+        IngestError: there is no architecture, it does not take the arguments, or heads or weights do not fit it.
     """
-    from torch import nn
+    module = make_network(checkpoint.arch, checkpoint.arch_kwargs, factory)
+    where = network_words(checkpoint.arch, factory)
+    if checkpoint.attached is not None:
+        from eecompile.attach.rebuild import rebuild
 
-    if factory is not None:
-        where, module = f"--factory {factory}", call_factory(factory, **checkpoint.arch_kwargs)
-    elif checkpoint.arch is not None:
-        from eecompile.zoo import lookup
-
-        where = f"arch '{checkpoint.arch}'"
-        module = call_with(lookup(checkpoint.arch), checkpoint.arch_kwargs, where=where)
-    else:
-        raise IngestError(
-            "checkpoint: arch", "is null and no factory is given", "Pass --factory package.module:function"
-        )
-    if not isinstance(module, nn.Module):
-        raise IngestError(where, f"made {type(module).__name__}, expected a torch.nn.Module", "Return the network")
-    _check_weights(where, module.state_dict(), checkpoint.state_dict)
-    module.load_state_dict(dict(checkpoint.state_dict))
+        module = rebuild(module, checkpoint.attached, where=where)
+    load_weights(module, checkpoint.state_dict, where=where)
     return module.float().eval()
-
-
-def _check_weights(where: str, expected: "Mapping[str, Tensor]", got: "Mapping[str, Tensor]") -> None:
-    remedy = "Give the factory and arch_kwargs that the weights were trained with"
-    missing = [name for name in expected if name not in got]
-    unexpected = [name for name in got if name not in expected]
-    if missing or unexpected:
-        problem = f"weights do not fit: missing {_some(missing)}; unexpected {_some(unexpected)}"
-        raise IngestError(where, problem, remedy)
-    for name, tensor in expected.items():
-        if tensor.shape != got[name].shape:
-            problem = f"weight '{name}' has shape {list(got[name].shape)}, expected {list(tensor.shape)}"
-            raise IngestError(where, problem, remedy)
-
-
-def _some(names: list[str]) -> str:
-    more = f" and {len(names) - 5} more" if len(names) > 5 else ""
-    return ", ".join(names[:5]) + more if names else "none"
 
 
 def _check_types(content: Mapping[str, Any], where: str) -> None:

@@ -1,17 +1,32 @@
 """What a raw sample of one network input looks like, and how the network wants it."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from eengines.errors import IngestError
 
-__all__ = ["InputInfo"]
+__all__ = ["NO_SEQUENCES", "InputInfo", "Sequenced", "sequences_of"]
 
 DTYPES = ("bool", "uint8", "int8", "uint16", "int16", "int32", "int64", "float16", "float32")
 LAYOUTS = ("NCHW", "NHWC")
+
+SHORTEST_SEQUENCE = 2
+"""Of the greatest length: what follows the length is seen by comparing two lengths."""
+
+
+class Sequenced(NamedTuple):
+    """A sequence axis: which one of an array `[samples, ...]`, and the greatest length."""
+
+    axis: int
+    greatest: int
+
+
+NO_SEQUENCES: Mapping[str, Sequenced] = MappingProxyType({})
+"""For a network whose inputs have fixed shapes."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +43,9 @@ class InputInfo:
         mean: one value, or one for each channel, in units of the scaled values.
         std: as `mean`.
         range: least and greatest raw value that is allowed, both included, or None where any is.
+        sequence: which axis of `shape` is a dynamic sequence length; the number in `shape` is the greatest. All inputs
+            of a network that have such an axis share one length. None: the shape is fixed.
+        pad: the raw value behind the end of a sample that is shorter.
 
     Raises:
         IngestError: a field that does not fit the others.
@@ -41,6 +59,8 @@ class InputInfo:
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
     range: tuple[float, float] | None = None
+    sequence: int | None = None
+    pad: float = 0
 
     def __post_init__(self) -> None:
         where = f"input '{self.name}'"
@@ -63,6 +83,23 @@ class InputInfo:
             raise IngestError(where, problem, "Make them finite, scale not zero, std positive")
         if self.range is not None and not self.range[0] < self.range[1]:
             raise IngestError(where, f"has range {list(self.range)}, expected [low, high]", "Correct it")
+        self._check_sequence(where)
+
+    def _check_sequence(self, where: str) -> None:
+        """The sequence axis is one of the shape, of two positions or more, and the pad value is allowed."""
+        if self.sequence is None:
+            return
+        if not 0 <= self.sequence < len(self.shape) or self.shape[self.sequence] < SHORTEST_SEQUENCE:
+            problem = f"has sequence {self.sequence} and shape {list(self.shape)}"
+            remedy = "Name an axis of the shape, with the greatest length there"
+            raise IngestError(where, f"{problem}, expected an axis of {SHORTEST_SEQUENCE} or more", remedy)
+        if self.layout is not None or max(len(self.mean or ()), len(self.std or ())) > 1:
+            problem = "has a sequence axis together with a layout or values for each channel"
+            raise IngestError(where, problem, "Leave these out: they are for images")
+        low, high = self.range or (-np.inf, np.inf)
+        if not low <= self.pad <= high or np.asarray(self.pad).astype(self.dtype) != self.pad:
+            problem = f"has pad {self.pad}, which is not a value of {self.dtype} within range {self.range}"
+            raise IngestError(where, problem, "Give the value that samples are padded with")
 
     @property
     def channels(self) -> int:
@@ -83,6 +120,14 @@ class InputInfo:
             return self.shape
         height, width, channels = self.shape
         return (channels, height, width)
+
+    def shape_at(self, length: int) -> tuple[int, ...]:
+        """Shape of one raw sample at a sequence length."""
+        return tuple(length if axis == self.sequence else size for axis, size in enumerate(self.shape))
+
+    def network_shape_at(self, length: int) -> tuple[int, ...]:
+        """Shape of one sample as the network sees it, at a sequence length."""
+        return self.network_shape if self.sequence is None else self.shape_at(length)
 
     @property
     def network_dtype(self) -> str:
@@ -105,7 +150,7 @@ class InputInfo:
         Raises:
             IngestError: a field that is missing, unknown or of a wrong type.
         """
-        known = ("name", "shape", "dtype", "layout", "scale", "mean", "std", "range")
+        known = ("name", "shape", "dtype", "layout", "scale", "mean", "std", "range", "sequence", "pad")
         unknown = [str(key) for key in fields if key not in known]
         if unknown:
             raise IngestError(
@@ -120,6 +165,9 @@ class InputInfo:
         if not isinstance(shape, list | tuple) or not all(type(size) is int for size in shape):
             raise IngestError(where, f"input '{name}' has shape {shape!r}, expected a list of integers", "Correct it")
         place = f"{where}: input '{name}'"
+        sequence, pad = fields.get("sequence"), _numbers(fields.get("pad", 0), f"{place}: pad", count=1)
+        if not (sequence is None or type(sequence) is int):
+            raise IngestError(f"{place}: sequence", f"is {sequence!r}, expected an axis or null", "Correct it")
         scale = _numbers(fields.get("scale"), f"{place}: scale", count=1)
         bounds = _numbers(fields.get("range"), f"{place}: range", count=2)
         return cls(
@@ -131,7 +179,18 @@ class InputInfo:
             mean=_numbers(fields.get("mean"), f"{place}: mean", count=None),
             std=_numbers(fields.get("std"), f"{place}: std", count=None),
             range=None if bounds is None else (bounds[0], bounds[1]),
+            sequence=sequence,
+            pad=0 if pad is None else pad[0],
         )
+
+
+def sequences_of(infos: Iterable[InputInfo]) -> dict[str, Sequenced]:
+    """Return the inputs with a sequence axis, by name."""
+    return {
+        info.name: Sequenced(info.sequence + 1, info.shape[info.sequence])
+        for info in infos
+        if info.sequence is not None
+    }
 
 
 def _numbers(value: object, where: str, *, count: int | None) -> tuple[float, ...] | None:

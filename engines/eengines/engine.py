@@ -3,11 +3,15 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from eengines.tensors import Array, TensorSpec
 
-__all__ = ["Backend", "Capability", "Engine", "Session"]
+__all__ = ["NO_SIZES", "Backend", "Capability", "Engine", "Session"]
+
+NO_SIZES: Mapping[str, int] = MappingProxyType({})
+"""For a graph whose axes behind the batch are all fixed."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,14 +73,17 @@ class Backend(Protocol):
     def probe(self) -> Capability:
         """Say whether the library can be used on this machine, without loading a graph."""
 
-    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
+    def load(self, graph: Path | bytes, *, threads: int | None, sizes: Mapping[str, int] = NO_SIZES) -> Engine:
         """Load one ONNX graph with a symbolic batch axis in front of every input and output.
 
         Args:
             graph: a file, or the serialized graph.
             threads: how many threads it may use, shared with the other engines of the process where the library has
                 one pool; None: as many as that pool has already, or one a core.
+            sizes: for axes behind the batch that have a name in place of a size, the size to load it for, by name. A
+                name that the graph does not have changes nothing.
 
         Raises:
-            EngineError: the library is missing or refuses the graph.
+            EngineError: the library is missing or refuses the graph, or an axis behind the batch is left without a
+                size.
         """

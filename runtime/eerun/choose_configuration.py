@@ -132,6 +132,9 @@ def _on_host(bundle: Bundle, entry: ConfigurationEntry, engine: str, settings: D
     load_backend(engine)
     if isinstance(settings.device, int) or settings.device.compute_capability is not None:
         return HostConfiguration(bundle=bundle, entry=entry, backend=engine)
+    if bundle.manifest.lengths:
+        problem = "it has a dynamic sequence length, which the device executor does not run yet"
+        raise EngineError(str(bundle.path), problem, "Leave the device out, and run it on the CPU")
     return HostOnDevice(bundle=bundle, entry=entry, backend=engine, device=settings.device, settings=settings)
 
 

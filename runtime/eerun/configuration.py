@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from dataclasses import dataclass
 
 from eengines.backends import load_backend
-from eerun.bundle import Bundle, ConfigurationEntry, PolicyFile
+from eerun.bundle import LENGTH, Bundle, ConfigurationEntry, PolicyFile
 from eerun.costs import CostTable
 from eerun.executor import (
     Chain,
@@ -12,6 +12,8 @@ from eerun.executor import (
     Executor,
     HostExecutor,
     HostWhole,
+    LengthExecutor,
+    LengthWhole,
     LoadedChain,
     WholeExecutor,
     load_chain,
@@ -47,21 +49,24 @@ class Configuration(ABC):
         """`ENGINE PRECISION`, for people."""
         return f"{self.engine} {self.entry.precision}"
 
-    def chain(self) -> Chain:
-        """The segments."""
+    def chain(self, length: int | None = None) -> Chain:
+        """The segments, with inputs of a sequence length; None: the greatest, or there is no such axis."""
         heads = zip(self.entry.segments, self.bundle.manifest.segments, strict=True)
         return Chain(
-            inputs=tuple(entry.spec for entry in self.bundle.manifest.inputs),
+            inputs=tuple(entry.spec_at(length) for entry in self.bundle.manifest.inputs),
             segments=tuple(
                 ChainSegment(graph=self.bundle.read(file), logits=head.logits, score=head.score) for file, head in heads
             ),
         )
 
-    def whole(self) -> Chain:
-        """The network without exit heads, as a chain of one; its output stands in for the score, which nobody reads."""
+    def whole(self, length: int | None = None) -> Chain:
+        """The network without exit heads, as a chain of one; its output stands in for the score, which nobody reads.
+
+        The length is that of `chain`.
+        """
         manifest = self.bundle.manifest
         return Chain(
-            inputs=tuple(entry.spec for entry in manifest.inputs),
+            inputs=tuple(entry.spec_at(length) for entry in manifest.inputs),
             segments=(
                 ChainSegment(
                     graph=self.bundle.read(self.entry.whole), logits=manifest.whole_output, score=manifest.whole_output
@@ -72,6 +77,10 @@ class Configuration(ABC):
     def costs(self) -> CostTable:
         """Measured milliseconds of the segments."""
         return self.bundle.costs(self.entry)
+
+    def length_costs(self) -> dict[int, CostTable]:
+        """The same at each sequence length, ascending; none without a sequence axis."""
+        return self.bundle.length_costs(self.entry)
 
     def policy(self) -> PolicyFile:
         """The policy, with thresholds tuned on these graphs."""
@@ -105,15 +114,30 @@ class HostConfiguration(Configuration):
         """Name of the backend."""
         return self.backend
 
-    def load(self, chain: Chain, *, threads: int | None = None) -> LoadedChain:
-        """Load graphs of this configuration, without the executor."""
-        return load_chain(chain, load_backend(self.backend), threads=threads)
+    def load(self, chain: Chain, *, threads: int | None = None, length: int | None = None) -> LoadedChain:
+        """Load graphs of this configuration, without the executor; `length` is that of the chain's inputs."""
+        sizes = {} if length is None else {LENGTH: length}
+        return load_chain(chain, load_backend(self.backend), threads=threads, sizes=sizes)
 
     def open_chain(self, *, threads: int | None = None) -> Executor:
         """See `Configuration.open_chain`."""
-        return HostExecutor(self.load(self.chain(), threads=threads), self.costs())
+        tables = self.length_costs()
+        if not tables:
+            return HostExecutor(self.load(self.chain(), threads=threads), self.costs())
+        executors = {
+            length: HostExecutor(self.load(self.chain(length), threads=threads, length=length), costs)
+            for length, costs in tables.items()
+        }
+        return LengthExecutor(executors, self.bundle.manifest.inputs)
 
     def open_whole(self, *, threads: int | None = None) -> WholeExecutor:
         """See `Configuration.open_whole`."""
-        loaded = self.load(self.whole(), threads=threads)
-        return HostWhole(loaded, self.costs().of_whole(), output=self.bundle.manifest.whole_output)
+        tables = self.length_costs()
+        if not tables:
+            return self._whole(self.costs(), threads=threads, length=None)
+        wholes = {length: self._whole(costs, threads=threads, length=length) for length, costs in tables.items()}
+        return LengthWhole(wholes, self.bundle.manifest.inputs)
+
+    def _whole(self, costs: CostTable, *, threads: int | None, length: int | None) -> HostWhole:
+        loaded = self.load(self.whole(length), threads=threads, length=length)
+        return HostWhole(loaded, costs.of_whole(), output=self.bundle.manifest.whole_output)

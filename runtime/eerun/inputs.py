@@ -10,6 +10,7 @@ from eengines.device import DeviceView
 from eengines.errors import InputError
 from eengines.tensors import Array
 from eerun.bundle.manifest import InputEntry
+from eerun.sequence import used_positions
 
 __all__ = ["check_inputs", "check_views"]
 
@@ -75,7 +76,7 @@ def _check(value: Any, entry: InputEntry) -> Array:
     """Check one input; text is made only for a refusal, because this runs for every call."""
     array = value if isinstance(value, np.ndarray) else _as_array(value, entry)
     if array.dtype != entry.dtype or array.shape[1:] != entry.shape or not array.ndim or not len(array):
-        raise _refusal(array.dtype.name, array.shape, entry)
+        _check_length(array, entry)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
         raise InputError(
@@ -90,6 +91,21 @@ def _check(value: Any, entry: InputEntry) -> Array:
                 "Scale the data as in training",
             )
     return array
+
+
+def _check_length(array: Array, entry: InputEntry) -> None:
+    """Accept an array that is shorter than the greatest length, or longer if there is nothing behind but padding."""
+    sizes, shape = list(array.shape[1:]), list(entry.shape)
+    if entry.sequence is None or len(sizes) != len(shape):
+        raise _refusal(array.dtype.name, array.shape, entry)
+    length, greatest = sizes[entry.sequence], shape[entry.sequence]
+    sizes[entry.sequence] = greatest
+    if array.dtype != entry.dtype or sizes != shape or not len(array) or not length:
+        raise _refusal(array.dtype.name, array.shape, entry)
+    behind = np.flatnonzero(used_positions(array, entry)[:, greatest:].any(axis=1))
+    if len(behind):
+        problem = f"got a length of {length}, expected at most {greatest}; samples {behind[:5].tolist()} are longer"
+        raise InputError(f"input {entry.name!r}", problem, "Cut them to that length")
 
 
 @cache
@@ -107,7 +123,8 @@ def _check_view(view: DeviceView, entry: InputEntry) -> DeviceView:
 
 
 def _expected(entry: InputEntry) -> str:
-    return f"{entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
+    sizes = [f"up to {size}" if axis == entry.sequence else str(size) for axis, size in enumerate(entry.shape)]
+    return f"{entry.dtype} [batch, {', '.join(sizes)}]"
 
 
 def _refusal(dtype: str, shape: tuple[int, ...], entry: InputEntry) -> InputError:

@@ -35,12 +35,14 @@ class Subject:
         precision: precision of the graphs.
         chain: the segments.
         whole: the network without exit heads, as a chain of one segment.
+        inputs: samples for this subject alone; None: those for all.
     """
 
     engine: str
     precision: str
     chain: LoadedChain
     whole: LoadedChain
+    inputs: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +77,7 @@ def measure_costs(
         settings: how it is measured.
         progress: called with the share of the time that has passed.
     """
-    runs = [_runs(subject, inputs, settings.buckets) for subject in subjects]
+    runs = [_runs(subject, subject.inputs or inputs, settings.buckets) for subject in subjects]
     times = take_turns(runs, settings.seconds * len(subjects), progress)
     return tuple(_table(subject, measured, settings) for subject, measured in zip(subjects, times, strict=True))
 

@@ -26,8 +26,9 @@ class Result:
     """Answers of one call, one row a sample, in the order of the input.
 
     Attributes:
-        outputs: `[batch, classes] float32` logits of the exit where the sample left.
-        labels: `[batch] int64` class with the largest logit.
+        outputs: `[batch, classes] float32` logits of the exit where the sample left; of a network with one answer a
+            pixel `[batch, classes, height, width]`.
+        labels: `[batch] int64` class with the largest logit, or `[batch, height, width]`.
         exit_index: `[batch] int32` exit where the sample left, 0 = first.
         confidence: `[batch] float32` the policy's score at that exit (for the default policy the probability of
             the answered class).
@@ -69,6 +70,11 @@ class Model:
         self.thresholds = tuple(thresholds)
         self._executor = executor
 
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's logits: `(classes,)`, or `(classes, height, width)`."""
+        return self._executor.output_shape
+
     def infer(self, x: Any, *, exits: bool = True) -> Result:
         """Answer a batch of any size; a batch larger than the largest bucket runs in several parts.
 
@@ -86,7 +92,7 @@ class Model:
         arrays = check_views(x, self.manifest.inputs, self._executor.view)
         count = next(iter(arrays.values())).shape[0]
         answers = Answers(
-            outputs=np.empty((count, self._executor.classes), np.float32),
+            outputs=np.empty((count, *self._executor.output_shape), np.float32),
             exit_index=np.empty(count, np.int32),
             confidence=np.empty(count, np.float32),
         )

@@ -166,7 +166,7 @@ def test_arguments_that_the_architecture_does_not_take(path: Path):
         ({"exits": ["a", "a"]}, r"are \['a', 'a'\]"),
         ({"exits": ["a/b"]}, r"are \['a/b'\]"),
         ({"classes": "abc"}, "'classes' is str"),
-        ({"task": "segmentation"}, "is 'segmentation', expected 'classification'"),
+        ({"task": "detection"}, "is 'detection', expected 'classification' or 'segmentation'"),
         ({"fold": 0}, "is 0, expected 1 or more"),
         ({"input": 3}, "expected a dict or a list"),
         ({"input": []}, "expected a dict or a list"),

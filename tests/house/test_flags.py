@@ -6,9 +6,12 @@ import inspect
 import typer
 
 import eerun
+from eecompile.attach.settings import AttachSettings
 from eecompile.build import BuildSettings
 from eecompile.cli.main import app
 from eecompile.device_engines import EnginesSettings
+from eecompile.refresh import RefreshSettings
+from eecompile.train.settings import TrainSettings
 from eerun.cli.main import app as eerun_app
 from eerun.device_settings import DeviceSettings
 
@@ -43,6 +46,51 @@ def test_flags_keep_the_defaults_of_the_settings():
             assert default == f"{expected:.0%}"
         else:
             assert default == expected or (not default and expected in (None, False)), field.name
+
+
+def test_every_attach_and_training_setting_has_a_flag_of_its_default():
+    renamed = {
+        "arch_kwargs": "arch_args",
+        "batch": "train_batch",
+        "device": "train_device",
+        "precision": "train_precision",
+        "cache_bytes": "cache_size",
+    }
+    parameters = {p.name: p for p in typer.main.get_command(app).commands["attach"].params}
+    shown = {"at": "auto", "head_tolerance": "0.5%", "cache_bytes": TrainSettings().cache_bytes // 2**20}
+    found = set()
+    for settings in (AttachSettings(), TrainSettings()):
+        for field in dataclasses.fields(settings):
+            if field.name != "train":
+                name = renamed.get(field.name, field.name)
+                found.add(name)
+                expected = shown.get(field.name, getattr(settings, field.name))
+                default = parameters[name].default
+                assert default == expected or (not default and not expected), name
+    assert found == set(parameters) - {"backbone", "list_taps", "json_file", "verbose", "help"}
+
+
+def test_every_refresh_setting_has_a_flag_of_its_default():
+    renamed = {
+        "batch": "train_batch",
+        "device": "train_device",
+        "precision": "train_precision",
+        "cache_bytes": "cache_size",
+    }
+    joint_alone = {"mode", "loss_weights"}
+    settings = RefreshSettings(data="recent.npz")
+    shown = {"data": None, "min_gain": f"{settings.min_gain:.1%}", "cache_bytes": settings.train.cache_bytes // 2**20}
+    parameters = {p.name: p for p in typer.main.get_command(app).commands["refresh"].params}
+    found = set()
+    for part in (settings, settings.train):
+        for field in dataclasses.fields(part):
+            if field.name != "train" and field.name not in joint_alone:
+                name = renamed.get(field.name, field.name)
+                found.add(name)
+                expected = shown.get(field.name, getattr(part, field.name))
+                default = parameters[name].default
+                assert default == expected or (not default and not expected), name
+    assert found == set(parameters) - {"bundle", "json_file", "verbose", "help"}
 
 
 def test_every_bench_setting_has_a_flag():

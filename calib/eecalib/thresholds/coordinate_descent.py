@@ -42,9 +42,9 @@ def _best_at(problem: Problem, thresholds: Thresholds, exit_: int) -> Found:
     scores = problem.scores[rows, exit_]
     options = cuts(scores)
     later = elsewhere[rows]
-    change = problem.correct[rows, exit_].astype(np.int64) - problem.correct[rows, later]
+    change = problem.correct[rows, exit_] - problem.correct[rows, later]
     gain = np.concatenate([[0], np.cumsum(change)])[options]
-    correct = np.count_nonzero(problem.correct[np.arange(problem.samples), elsewhere]) + gain
+    correct = problem.correct[np.arange(problem.samples), elsewhere].sum() + gain
     ms = _later_ms(problem, later, exit_, options)
     ms[correct < problem.required] = np.inf
     cut = int(options[np.argmin(ms)])

@@ -5,7 +5,7 @@ import numpy as np
 from eecalib.exit_table import ExitTable
 from eecalib.expected_cost import SegmentCosts
 from eecalib.replay import leave_at
-from eecalib.thresholds.tune import tune_thresholds
+from eecalib.thresholds.tune import search_thresholds
 from eengines.errors import UserError
 
 __all__ = ["optimism"]
@@ -58,9 +58,9 @@ def optimism(
     loss_tuned_on = 0
     for fold in range(folds):
         tuned_on = np.flatnonzero(dealt != fold)
-        tuning = tune_thresholds(table.rows(tuned_on), costs, batch=batch, max_drop=max_drop, agreement=agreement)
-        index = leave_at(table.scores, tuning.thresholds)
-        lost = correct[:, -1].astype(np.int64) - correct[np.arange(table.samples), index]
+        _, found = search_thresholds(table.scores[tuned_on], correct[tuned_on], costs, batch=batch, max_drop=max_drop)
+        index = leave_at(table.scores, found.thresholds)
+        lost = correct[:, -1] - correct[np.arange(table.samples), index]
         loss_tuned_on += int(lost[tuned_on].sum())
         loss_held_out += int(lost.sum()) - int(lost[tuned_on].sum())
     right = max(1, int(correct[:, -1].sum()))

@@ -6,9 +6,9 @@ blended metric `a · (1 − r) + f · r` reaches the target `M`; `a` is the exit
 
     M_{i+1} = (M_i − a_i · (1 − r_i)) / r_i,    M_1 = M · θ.
 
-Times the number of samples at that exit, this is integer arithmetic: what they must get right is what was required
-before, less what the leavers got right. Two details differ from the published grid: every distinct score is a
-candidate, and a blend that meets the target exactly is accepted.
+Times the number of samples at that exit (of maps, of their pixels), this is integer arithmetic: what they must get
+right is what was required before, less what the leavers got right. Two details differ from the published grid: every
+distinct score is a candidate, and a blend that meets the target exactly is accepted.
 """
 
 import numpy as np

@@ -27,7 +27,7 @@ _WIDTH = 128  # states kept after each exit
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class _State:
-    """Thresholds for the exits so far: who is left, the cost up to the next exit, and how many leavers are right."""
+    """Thresholds for the exits so far: who is left, the cost up to the next exit, and the leavers' right units."""
 
     thresholds: Thresholds
     alive: NDArray[np.bool_]
@@ -44,9 +44,9 @@ class _Children:
         cut: `int64`, how many of its samples leave.
         spent_ms: `float64`, cost up to the next exit: a lower bound of every answer below.
         full_ms: `float64`, cost if nobody leaves any more.
-        correct: `int64`, leavers that are right.
-        blended: `int64`, samples that are right if nobody leaves any more.
-        hoped: `int64`, samples that are right if the rest meet their best later exit: an upper bound.
+        correct: `int64`, units that the leavers have right.
+        blended: `int64`, units that are right if nobody leaves any more.
+        hoped: `int64`, units that are right if the rest meet their best later exit: an upper bound.
     """
 
     parent: NDArray[np.int64]
@@ -87,14 +87,14 @@ def beam_thresholds(problem: Problem) -> Found:
 
 def _branch(problem: Problem, states: Sequence[_State], exit_: int) -> _Children:
     """Return the children of all states at one exit."""
-    later: NDArray[np.bool_] = np.asarray(problem.correct[:, exit_ + 1 :].any(axis=1))
+    later: NDArray[np.int64] = np.asarray(problem.correct[:, exit_ + 1 :].max(axis=1))
     branches = [_branch_one(problem, state, parent, exit_, later) for parent, state in enumerate(states)]
     return _Children(
         **{name: np.concatenate([getattr(b, name) for b in branches]) for name in _Children.__annotations__}
     )
 
 
-def _branch_one(problem: Problem, state: _State, parent: int, exit_: int, later: NDArray[np.bool_]) -> _Children:
+def _branch_one(problem: Problem, state: _State, parent: int, exit_: int, later: NDArray[np.int64]) -> _Children:
     """Return the children of one state: one for each distinct score of the samples left, and "never"."""
     rows = _ordered(problem, state, exit_)
     cut = cuts(problem.scores[rows, exit_])
@@ -108,8 +108,8 @@ def _branch_one(problem: Problem, state: _State, parent: int, exit_: int, later:
         spent_ms=spent_ms,
         full_ms=spent_ms + problem.tail_ms[exit_ + 1, staying],
         correct=correct,
-        blended=correct + np.count_nonzero(final) - _leading(final, cut),
-        hoped=correct + np.count_nonzero(later[rows]) - _leading(later[rows], cut),
+        blended=correct + final.sum() - _leading(final, cut),
+        hoped=correct + later[rows].sum() - _leading(later[rows], cut),
     )
 
 
@@ -119,10 +119,10 @@ def _ordered(problem: Problem, state: _State, exit_: int) -> NDArray[np.int64]:
     return np.asarray(order[state.alive[order]], np.int64)
 
 
-def _leading(flags: NDArray[np.bool_], cut: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Return how many of the first `cut` flags are set, for each cut."""
-    counts = np.concatenate([[0], np.cumsum(flags)])
-    return np.asarray(counts[cut], np.int64)
+def _leading(right: NDArray[np.int64], cut: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Return the sum of the first `cut` counts, for each cut."""
+    sums = np.concatenate([[0], np.cumsum(right)])
+    return np.asarray(sums[cut], np.int64)
 
 
 def _thin(children: _Children, rows: NDArray[np.int64], required: int) -> NDArray[np.int64]:

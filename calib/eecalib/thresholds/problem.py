@@ -1,4 +1,7 @@
-"""The search problem that all tuners solve, reduced to counts of samples."""
+"""The search problem that all tuners solve, reduced to counts of samples and of right units.
+
+A unit is an answer: a sample has one, or one for each pixel that counts.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -23,7 +26,7 @@ SAME_MS = 1e-9
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What thresholds give on the table: expected milliseconds of a batch, and how many samples are right."""
+    """What thresholds give on the table: expected milliseconds of a batch, and how many units are right."""
 
     ms: float
     correct: int
@@ -39,17 +42,17 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Problem:
-    """Minimise the expected cost, with at least `required` samples right.
+    """Minimise the expected cost, with at least `required` units right.
 
     Attributes:
         scores: `[samples, exits] float32`.
-        correct: `[samples, exits] bool`.
+        correct: `[samples, exits] int64`, how many units of a sample an exit has right.
         cost: expected milliseconds of each segment by the number of samples that reach it.
-        required: how many samples must be right.
+        required: how many units must be right.
     """
 
     scores: NDArray[np.float32]
-    correct: NDArray[np.bool_]
+    correct: NDArray[np.int64]
     cost: ExpectedCost
     required: int
 
@@ -81,18 +84,18 @@ class Problem:
         return after
 
     def outcome(self, thresholds: Sequence[float | None]) -> Outcome:
-        """Return the cost and the number of right answers under some thresholds."""
+        """Return the cost and the number of right units under some thresholds."""
         index = leave_at(self.scores, thresholds)
         left = np.bincount(index, minlength=self.exits)
         reached = self.samples - np.concatenate([[0], np.cumsum(left)[:-1]])
         return Outcome(
             ms=self.cost.batch_ms(reached.astype(np.int64)),
-            correct=int(np.count_nonzero(self.correct[np.arange(self.samples), index])),
+            correct=int(self.correct[np.arange(self.samples), index].sum()),
         )
 
 
 def required_correct(correct_final: int, max_drop: float) -> int:
-    """Return how many samples must be right: `⌈(1 − max_drop) · correct_final⌉`.
+    """Return how many units must be right: `⌈(1 − max_drop) · correct_final⌉`.
 
     The drop is taken as the decimal number that it prints as, so that 1 % of 300 is 3 and not a rounding error more.
     """

@@ -4,6 +4,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
 from eecalib.exit_table import ExitTable
 from eecalib.expected_cost import SegmentCosts, tabulate_expected_cost
 from eecalib.replay import Replay, replay
@@ -14,7 +17,7 @@ from eecalib.thresholds.pareto_beam import beam_thresholds
 from eecalib.thresholds.problem import Found, Problem, Thresholds, required_correct
 from eengines.errors import UserError
 
-__all__ = ["Tuner", "Tuning", "tune_thresholds"]
+__all__ = ["Tuner", "Tuning", "search_thresholds", "tune_thresholds"]
 
 Tuner = Literal["beam", "pame"]
 """`beam` searches all exits together; `pame` is the published greedy rule, one exit after the other."""
@@ -69,27 +72,55 @@ def tune_thresholds(
         UserError: `max_drop` is not within −1 and 1, `tuner` is unknown, `costs` has another number of segments than
             the table has exits, or `batch` is not within 1 and `costs.max_batch`.
     """
-    _check(table, costs, max_drop, tuner)
     correct = table.against(agreement=agreement)
-    cost = tabulate_expected_cost(costs, batch=batch, samples=table.samples)
-    problem = Problem(
-        scores=table.scores,
-        correct=correct,
-        cost=cost,
-        required=required_correct(int(correct[:, -1].sum()), max_drop),
-    )
-    found = _TUNERS[tuner](problem)
-    thresholds = at_midpoints(table.scores, without_idle_exits(problem, found.thresholds))
+    problem, found = search_thresholds(table.scores, correct, costs, batch=batch, max_drop=max_drop, tuner=tuner)
     return Tuning(
-        thresholds=thresholds,
-        replay=replay(table, thresholds),
-        expected_ms=problem.outcome(thresholds).ms,
-        expected_ms_without_exits=cost.full_ms,
+        thresholds=found.thresholds,
+        replay=replay(table, found.thresholds),
+        expected_ms=problem.outcome(found.thresholds).ms,
+        expected_ms_without_exits=problem.cost.full_ms,
         candidates=found.candidates,
     )
 
 
-def _check(table: ExitTable, costs: SegmentCosts, max_drop: float, tuner: str) -> None:
+def search_thresholds(
+    scores: NDArray[np.float32],
+    correct: NDArray[np.int64],
+    costs: SegmentCosts,
+    *,
+    batch: int,
+    max_drop: float,
+    tuner: Tuner = "beam",
+) -> tuple[Problem, Found]:
+    """Search with counts alone; see `tune_thresholds`.
+
+    Args:
+        scores: `[samples, exits] float32`.
+        correct: `[samples, exits] int64`, how many units of a sample an exit has right.
+        costs: what it costs to run some rows of each segment.
+        batch: samples in one batch at run time.
+        max_drop: the allowed relative drop.
+        tuner: how to search.
+
+    Returns:
+        The problem, and its thresholds, at midpoints.
+
+    Raises:
+        UserError: as for `tune_thresholds`.
+    """
+    _check(scores.shape[1], costs, max_drop, tuner)
+    problem = Problem(
+        scores=scores,
+        correct=correct,
+        cost=tabulate_expected_cost(costs, batch=batch, samples=len(scores)),
+        required=required_correct(int(correct[:, -1].sum()), max_drop),
+    )
+    found = _TUNERS[tuner](problem)
+    thresholds = at_midpoints(scores, without_idle_exits(problem, found.thresholds))
+    return problem, Found(thresholds=thresholds, candidates=found.candidates)
+
+
+def _check(exits: int, costs: SegmentCosts, max_drop: float, tuner: str) -> None:
     """Refuse a drop out of range, an unknown tuner, and costs of another network."""
     if not -1 <= max_drop <= 1:
         raise UserError(
@@ -99,9 +130,9 @@ def _check(table: ExitTable, costs: SegmentCosts, max_drop: float, tuner: str) -
         )
     if tuner not in _TUNERS:
         raise UserError("thresholds: tuner", f"got {tuner!r}, expected one of {sorted(_TUNERS)}", "Choose one of them")
-    if costs.segments != table.exits:
+    if costs.segments != exits:
         raise UserError(
             "thresholds: costs",
-            f"got costs of {costs.segments} segments, expected {table.exits}, one for each exit of the table",
+            f"got costs of {costs.segments} segments, expected {exits}, one for each exit of the table",
             "Measure the costs of the network that the table was recorded from",
         )

@@ -1,6 +1,7 @@
 """Calibrate: run the float32 segments on *calib* and collect the ranges of their values."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,15 +16,24 @@ from eecompile.session import WatchedModel
 from eecompile.split import Split
 from eecompile.stages import Stages
 from eengines.tensors import Array
+from eerun.bundle import InputEntry
 from eerun.data import Samples, digest
+from eerun.executor import length_groups
 
-__all__ = ["CALIBRATION_BATCH", "calibrate"]
+__all__ = ["CALIBRATION_BATCH", "Lengths", "calibrate", "calibration_batches"]
 
 CALIBRATION_BATCH = 32
 """Samples whose values are held at once. The ranges do not depend on it."""
 
 
-def calibrate(
+class Lengths(NamedTuple):
+    """Length buckets, ascending, and the raw inputs that have them."""
+
+    inputs: Sequence[InputEntry]
+    lengths: Sequence[int]
+
+
+def calibrate(  # noqa: PLR0913 - each says something else of one calibration
     split: Split,
     samples: Samples,
     *,
@@ -32,6 +42,7 @@ def calibrate(
     survivors: Sequence[Survivors],
     keep_float: frozenset[str],
     stages: Stages,
+    lengths: Lengths | None = None,
 ) -> Ranges:
     """Return the ranges of every value that some engine family may round.
 
@@ -43,6 +54,7 @@ def calibrate(
         survivors: for each segment, which samples it is calibrated on.
         keep_float: names of nodes that stay in float.
         stages: where progress and warnings go.
+        lengths: length buckets: each sample runs in its own, as it will, so that ranges see no other padding.
 
     Raises:
         DataError: there is no sample, or a value is NaN or infinite.
@@ -57,17 +69,18 @@ def calibrate(
     chain, whole = RangeCollector(bins=chosen.needs_bins), RangeCollector(bins=chosen.needs_bins)
     masks = [_mask(entry, count) for entry in survivors]
     alike = all(mask.all() for mask in masks)
-    for start in range(0, count, CALIBRATION_BATCH):
-        rows = slice(start, min(start + CALIBRATION_BATCH, count))
-        values: dict[str, Array] = {name: array[rows] for name, array in samples.inputs.items()}
+    done = 0
+    for rows, given in calibration_batches(samples.inputs, lengths):
+        values = dict(given)
         for (model, names), mask in zip(watched, masks, strict=True):
             made = model.run(values)
             _collect(chain, made, names, mask[rows])
             if not alike:
                 of_whole = [name for name in names if name in in_whole]
-                _collect(whole, made, of_whole, np.ones(rows.stop - rows.start, np.bool_))
+                _collect(whole, made, of_whole, np.ones(len(rows), np.bool_))
             values |= {name: made[name] for name in model.outputs}
-        stages.progress(rows.stop / count)
+        done += len(rows)
+        stages.progress(done / count)
     for note in chain.notes:
         stages.warn(note)
     tensors = chain.ranges(chosen)
@@ -79,6 +92,20 @@ def calibrate(
         tensors=tensors,
         whole={name: found for name, found in tensors.items() if name in in_whole} if alike else whole.ranges(chosen),
     )
+
+
+def calibration_batches(
+    samples: Mapping[str, Array], lengths: Lengths | None
+) -> Iterator[tuple[NDArray[np.intp], Mapping[str, Array]]]:
+    """Batches of samples with their indices; with lengths, those of one length bucket together."""
+    every = np.arange(len(next(iter(samples.values()))))
+    groups = iter([(0, every, dict(samples))])
+    if lengths is not None:
+        groups = length_groups(samples, lengths.inputs, lengths.lengths)
+    for _, index, rows in groups:
+        for start in range(0, len(index), CALIBRATION_BATCH):
+            part = slice(start, start + CALIBRATION_BATCH)
+            yield index[part], {name: array[part] for name, array in rows.items()}
 
 
 def _watch(

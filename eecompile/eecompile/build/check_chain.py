@@ -4,11 +4,11 @@ from collections.abc import Mapping, Sequence
 
 import onnx_ir as ir
 
+from eecalib.record import Recorder
 from eecompile.relative_error import relative_error
 from eecompile.session import run_model
 from eengines.errors import BuildError
 from eengines.tensors import Array
-from eerun.executor import ChainExecutor
 
 __all__ = ["LOGIT_TOLERANCE", "check_chain"]
 
@@ -17,7 +17,7 @@ LOGIT_TOLERANCE = 1e-4
 1e-6 of it; a wrong graph by 1e-2 or more."""
 
 
-def check_chain(executor: ChainExecutor, model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array]) -> float:
+def check_chain(executor: Recorder, model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array]) -> float:
     """Compare every exit on some samples; return the largest relative error.
 
     Raises:

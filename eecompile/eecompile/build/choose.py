@@ -80,6 +80,6 @@ def _why(trial: Trial) -> str:
     if trial.agreement is None or trial.answers_kept is None:
         return trial.candidate.words
     return (
-        f"{trial.candidate.words} answers {1 - trial.agreement[-1]:.2%} of the tune samples otherwise than float32 at "
-        f"the final exit, {1 - trial.answers_kept:.2%} where they leave"
+        f"{trial.candidate.words} answers {1 - trial.agreement[-1]:.2%} of the tune {trial.unit}s otherwise than "
+        f"float32 at the final exit, {1 - trial.answers_kept:.2%} where they leave"
     )

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from eecompile.build.candidates import PORTABLE
 from eecompile.build.check_chain import check_chain
 from eecompile.build.lower_graphs import Lowering, lower_graphs
+from eecompile.build.measured_costs import MeasuredCosts, measure_loaded, open_executor
 from eecompile.build.prepare import Prepared
 from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
@@ -14,8 +15,7 @@ from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
 from eerun.costs import CostTable
-from eerun.executor import ChainExecutor
-from eerun.measure_costs import MeterSettings, Subject, measure_costs
+from eerun.executor import ChainExecutor, LengthExecutor
 
 __all__ = ["Float32Chain", "run_float32"]
 
@@ -29,7 +29,7 @@ class Float32Chain:
 
     Attributes:
         loaded: its graphs.
-        costs: measured in a short run of its own.
+        measured: costs, from a short run of their own.
         executor: ready to run.
         recorded: what every exit says; None without data.
         thresholds: tuned on these costs.
@@ -37,11 +37,16 @@ class Float32Chain:
     """
 
     loaded: Loaded
-    costs: CostTable
-    executor: ChainExecutor
+    measured: MeasuredCosts
+    executor: ChainExecutor | LengthExecutor
     recorded: Recorded | None
     thresholds: tuple[float | None, ...]
     chain_error: float
+
+    @property
+    def costs(self) -> CostTable:
+        """Its costs in one table."""
+        return self.measured.table
 
 
 def run_float32(prepared: Prepared, source: Lowering, settings: BuildSettings, stages: Stages) -> Float32Chain:
@@ -50,21 +55,18 @@ def run_float32(prepared: Prepared, source: Lowering, settings: BuildSettings, s
     threads = threads_or_default(settings.threads)
     loaded = load_candidate(PORTABLE, graphs, load_backend(PORTABLE.engine), prepared, threads=threads)
     with stages.stage("measure float32 segments"):
-        subject = Subject(engine=PORTABLE.engine, precision=PORTABLE.precision, chain=loaded.chain, whole=loaded.whole)
-        meter = MeterSettings(
-            threads=threads, buckets=settings.all_buckets, seconds=SHARE_OF_TIME * settings.measure_seconds
-        )
-        (costs,) = measure_costs([subject], prepared.samples, meter, stages.progress)
-    executor = ChainExecutor(loaded.chain, costs)
+        seconds = SHARE_OF_TIME * settings.measure_seconds
+        (measured,) = measure_loaded([loaded], prepared, settings, stages.progress, seconds=seconds)
+    executor = open_executor(loaded, measured, prepared)
     with stages.stage("check the chain"):
         error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
     with stages.stage("record exits in float32"):
         recorded = record_splits(executor, prepared, stages)
     with stages.stage("tune thresholds in float32"):
-        thresholds = tune(recorded, recorded, costs, settings, stages).thresholds
+        thresholds = tune(recorded, recorded, measured.table, settings, stages).thresholds
     return Float32Chain(
         loaded=loaded,
-        costs=costs,
+        measured=measured,
         executor=executor,
         recorded=recorded,
         thresholds=thresholds,

@@ -7,7 +7,7 @@ import numpy as np
 from eecalib.int8.ranges import Ranges
 from eecalib.int8.survivors import Survivors, survivors_of
 from eecalib.record import record_exits
-from eecompile.build.calibrate import calibrate
+from eecompile.build.calibrate import Lengths, calibrate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Graphs, Lowering, lower_graphs
 from eecompile.build.prepare import Prepared
@@ -22,7 +22,8 @@ def int8_source(
     prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
 ) -> Lowering:
     """Calibrate; where INT8 is asked for, also keep in float what breaks the bound."""
-    calib = prepared.splits["calib"]
+    calib, buckets = prepared.splits["calib"], [entry.length for entry in prepared.lengths]
+    lengths = Lengths(prepared.inputs, buckets) if buckets else None
     survivors = _survivors(prepared, float32, settings, stages)
     title = f"calibrate on {len(calib)} samples, {settings.calibrator}"
     with stages.stage(title):
@@ -34,6 +35,7 @@ def int8_source(
             survivors=survivors,
             keep_float=source.keep_float,
             stages=stages,
+            lengths=lengths,
         )
     source = replace(source, ranges=ranges)
     if settings.wanted_here == "int8":

@@ -41,6 +41,7 @@ def make_report(
     return BuildReport(
         model=names[0],
         bundle=names[1],
+        task=prepared.ingested.task,
         policy=settings.policy,
         max_drop=settings.max_drop if settings.thresholds is None else None,
         drop_measure="agreement" if settings.agreement else "accuracy",

@@ -11,6 +11,7 @@ from eecompile.draw.ranges import RangeBar, ranges_picture
 from eecompile.split import Split
 from eecompile.stages import Stages
 from eecompile.value_order import value_order
+from eerun.answer_unit import answer_unit
 from eerun.bundle import BundleWriter
 
 __all__ = ["add_pictures"]
@@ -63,7 +64,8 @@ def _accuracy(report: BuildReport) -> bytes | None:
     base, values = _shares(float32), {name: _shares(trial) for name, trial in others.items()}
     if base is not None and float32.test is not None:
         known = {name: shares for name, shares in values.items() if shares is not None}
-        return accuracy_picture([*exits, "exits on"], base, known, samples=float32.test.samples)
+        pixels = float32.test.units if answer_unit(report.task) == "pixel" else None
+        return accuracy_picture([*exits, "exits on"], base, known, samples=float32.test.samples, pixels=pixels)
     agreement = {name: trial.agreement for name, trial in others.items() if trial.agreement is not None}
     if agreement and float32.tune is not None:
         return agreement_picture(exits, agreement, samples=float32.tune.samples)

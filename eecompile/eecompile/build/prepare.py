@@ -2,29 +2,27 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from itertools import pairwise
 from pathlib import Path
 
 import onnx_ir as ir
 
+from eecompile.build.cut_network import CHECK_SAMPLES, cut_network
+from eecompile.build.length_buckets import length_buckets
 from eecompile.build.settings import BuildSettings
-from eecompile.ingest import Ingested, IngestSettings, check_against_torch, ingest
-from eecompile.network_values import network_values
-from eecompile.passes import peel_softmax, prepend_input_conversion
-from eecompile.split import Split, split_model
+from eecompile.ingest import Ingested, IngestSettings, ingest
+from eecompile.input_info import sequences_of
+from eecompile.split import Split
 from eecompile.stages import Stages
 from eengines.errors import DataError, UserError
 from eengines.tensors import Array
-from eerun.bundle import InputEntry
-from eerun.data import Samples, default_data_path, load_data, make_splits
+from eerun.bundle import InputEntry, LengthEntry
+from eerun.data import Samples, check_labels, default_data_path, load_data, make_splits
 from eerun.inputs import check_inputs
 from eerun.policies import policy_by_name
 from eerun.random_inputs import random_inputs
+from eerun.sequence import at_length
 
 __all__ = ["Prepared", "prepare"]
-
-PROBE_SAMPLES = 3
-CHECK_SAMPLES = 16
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +36,9 @@ class Prepared:
         inputs: raw inputs as the bundle declares them.
         splits: the data by split; empty without data.
         split_seed: seed of the function that made them.
-        samples: raw samples for checks and measurements, `[16 or more, ...]` by input name.
+        samples: raw samples for checks and measurements, `[16 or more, ...]` by input name, at the greatest length.
         reference_error: see `BuildReport`.
+        lengths: length buckets of a network with a sequence axis, ascending.
     """
 
     ingested: Ingested
@@ -50,6 +49,11 @@ class Prepared:
     split_seed: int
     samples: Mapping[str, Array]
     reference_error: float | None
+    lengths: tuple[LengthEntry, ...] = ()
+
+    def fitted(self, samples: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Return samples at the greatest length; as given where lengths are fixed."""
+        return _fitted(samples, self.inputs, self.lengths)
 
 
 def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
@@ -58,31 +62,53 @@ def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
     with stages.stage("load and export"):
         ingested = ingest(path, _ingest_settings(settings))
         inputs = tuple(
-            InputEntry(name=i.name, dtype=i.dtype, shape=tuple(i.shape), range=i.range) for i in ingested.inputs
+            InputEntry(name=i.name, dtype=i.dtype, shape=tuple(i.shape), range=i.range, sequence=i.sequence, pad=i.pad)
+            for i in ingested.inputs
         )
+        _check_gpus(ingested, settings)
         splits = load_splits(path, settings, inputs)
-        samples = _samples(splits, inputs, settings.seed)
-    with stages.stage("convert inputs, check against torch" if ingested.reference else "convert inputs"):
-        model = ingested.model
-        prepend_input_conversion(model, ingested.inputs)
-        error = _check_reference(ingested, samples)
-        for index in peel_softmax(model):
-            stages.detail(f"exit {ingested.exits[index]} ends in a softmax: its logits are the exit now")
-    with stages.stage("split at minimal cuts"):
-        split = split_model(
-            model, ingested.exits, {name: array[:PROBE_SAMPLES] for name, array in samples.items()}, policy
-        )
-        _explain(split, ingested.exits, stages)
+        for name in ("tune", "test") if splits else ():
+            output = [int(size) for size in ingested.model.graph.outputs[-1].shape or () if isinstance(size, int)]
+            check_labels(splits[name].labels, output, source=f"split {name!r}")
+        lengths = length_buckets(inputs, splits["tune"].inputs if splits else None, settings)
+        samples = _fitted(_samples(splits, inputs, settings.seed), inputs, lengths)
+    cut = cut_network(ingested, samples, policy, inputs=inputs, lengths=lengths, stages=stages)
     return Prepared(
         ingested=ingested,
-        model=model,
-        split=split,
+        model=ingested.model,
+        split=cut.split,
         inputs=inputs,
         splits=splits,
         split_seed=settings.seed,
         samples=samples,
-        reference_error=error,
+        reference_error=cut.reference_error,
+        lengths=lengths,
     )
+
+
+def _fitted(
+    samples: Mapping[str, Array], inputs: tuple[InputEntry, ...], lengths: tuple[LengthEntry, ...]
+) -> Mapping[str, Array]:
+    return at_length(samples, inputs, lengths[-1].length) if lengths else samples
+
+
+def _check_gpus(ingested: Ingested, settings: BuildSettings) -> None:
+    """Refuse graphs for GPUs of a network that answers every pixel, or whose sequence length is dynamic.
+
+    The exit kernel takes one row of logits a sample, and plans have fixed shapes.
+
+    Raises:
+        UserError: with the target.
+    """
+    if not settings.gpus:
+        return
+    for refused, why in (
+        (ingested.task == "segmentation", "the network answers every pixel"),
+        (sequences_of(ingested.inputs), "the network has a dynamic sequence length"),
+    ):
+        if refused:
+            problem = f"{why}, and such networks run on the CPU only"
+            raise UserError(f"--target {settings.target}", problem, "Build without --target")
 
 
 def load_splits(path: Path, settings: BuildSettings, inputs: tuple[InputEntry, ...]) -> Mapping[str, Samples]:
@@ -119,35 +145,3 @@ def _samples(splits: Mapping[str, Samples], inputs: tuple[InputEntry, ...], seed
     if "tune" in splits and len(splits["tune"]) >= CHECK_SAMPLES:
         return splits["tune"].inputs
     return random_inputs(inputs, CHECK_SAMPLES, seed=seed)
-
-
-def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float | None:
-    """Compare the graph on raw samples with torch on what the network sees of them."""
-    if ingested.reference is None:
-        return None
-    raw = {name: array[:CHECK_SAMPLES] for name, array in samples.items()}
-    reference, infos = ingested.reference, ingested.inputs
-
-    def on_raw(values: Mapping[str, Array]) -> list[Array]:
-        return reference({info.name: network_values(info, values[info.name]) for info in infos})
-
-    return check_against_torch(ingested.model, on_raw, raw)
-
-
-def _explain(split: Split, exits: tuple[str, ...], stages: Stages) -> None:
-    """Say which cut was taken and what it costs; warn of exits that look out of order."""
-    for (early, early_macs), (late, late_macs) in pairwise(zip(exits, split.exit_macs, strict=True)):
-        if late_macs < early_macs:
-            stages.warn(
-                f"exit {late} needs {late_macs / 1e6:.1f} MMACs, {early} before it {early_macs / 1e6:.1f}: "
-                "exits are listed from shallow to deep (--exits)"
-            )
-    for name, plan, segment in zip(exits, split.plan.segments, split.segments, strict=True):
-        if not plan.crossing:
-            continue
-        saved = plan.frontier_bytes - plan.crossing_bytes
-        extra = f", {saved} fewer than right behind the exit" if saved else ""
-        stages.detail(
-            f"cut behind {name}: {', '.join(plan.crossing)}: {plan.crossing_bytes} bytes a sample{extra}; "
-            f"segment of {len(plan.operations)} nodes, {segment.macs / 1e6:.1f} MMACs"
-        )

@@ -3,10 +3,9 @@
 from dataclasses import dataclass
 
 from eecalib.exit_table import ExitTable
-from eecalib.record import record_exits
+from eecalib.record import Recorder, record_exits
 from eecompile.build.prepare import Prepared
 from eecompile.stages import Stages
-from eerun.executor import ChainExecutor
 
 __all__ = ["Recorded", "record_splits"]
 
@@ -19,7 +18,7 @@ class Recorded:
     test: ExitTable
 
 
-def record_splits(executor: ChainExecutor, prepared: Prepared, stages: Stages) -> Recorded | None:
+def record_splits(executor: Recorder, prepared: Prepared, stages: Stages) -> Recorded | None:
     """Run *tune* and *test* with exits off; None without data."""
     if not prepared.splits:
         return None

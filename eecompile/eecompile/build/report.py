@@ -34,8 +34,11 @@ class SegmentReport:
 class SplitReport:
     """What the thresholds do to one split, replayed from recorded scores.
 
+    Accuracy and agreement are shares of the samples, of maps shares of their pixels.
+
     Attributes:
         samples: number of samples.
+        units: what accuracy is a share of: samples, or pixels that are not ignored; None in reports of older builds.
         shares: share of the samples that leaves at each exit.
         accuracy: share answered as labelled; None without labels.
         accuracy_final: the same if all went to the final exit.
@@ -47,6 +50,7 @@ class SplitReport:
     """
 
     samples: int
+    units: int | None = None
     shares: tuple[float, ...]
     accuracy: float | None
     accuracy_final: float | None
@@ -116,6 +120,7 @@ class BuildReport:
     Attributes:
         model: the model's file name.
         bundle: the bundle's folder.
+        task: `classification`, or `segmentation`: accuracy and agreement are then shares of pixels.
         policy: the exit policy.
         max_drop: allowed relative drop; None for thresholds by hand.
         drop_measure: `accuracy` or `agreement`.
@@ -140,6 +145,7 @@ class BuildReport:
 
     model: str
     bundle: str
+    task: str = "classification"
     policy: str
     max_drop: float | None
     drop_measure: str

@@ -2,12 +2,14 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from math import prod
 
 from eecalib.agreement import answers_kept, exits_agreement, keeps_bound
 from eecalib.record import record_exits
 from eecompile.build.candidates import Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Graphs, Lowering
+from eecompile.build.measured_costs import open_executor
 from eecompile.build.prepare import Prepared
 from eecompile.build.settings import BuildSettings
 from eecompile.build.suspects import Suspect, measure_suspects
@@ -15,12 +17,11 @@ from eecompile.build.trial import load_candidate
 from eecompile.stages import Stages
 from eengines.backends import load_backend
 from eengines.threads import threads_or_default
-from eerun.executor import ChainExecutor
 
 __all__ = ["keep_sensitive"]
 
-LOOKED_AT = 256
-"""Samples of *calib* that damage is measured on."""
+LOOKED_AT, LOGITS_BYTES = 256, 1 << 27
+"""Samples of *calib* that damage is measured on, and most bytes of their logits at all exits: then fewer are taken."""
 
 JUDGE = Candidate(engine="onnxruntime", precision="int8")
 """What runs the graphs: it takes those of every family."""
@@ -72,21 +73,25 @@ def _suspects(
     prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
 ) -> tuple[Suspect, ...]:
     """Layers and heads, the most harmful first."""
-    samples = {name: array[:LOOKED_AT] for name, array in prepared.splits["calib"].inputs.items()}
+    sample_bytes = 4 * float32.executor.segments * prod(float32.executor.output_shape)
+    looked_at = max(1, min(LOOKED_AT, LOGITS_BYTES // sample_bytes))
+    samples = prepared.fitted({name: array[:looked_at] for name, array in prepared.splits["calib"].inputs.items()})
     with stages.stage("find out which layers suffer from INT8"):
         threads = threads_or_default(settings.threads)
-        return measure_suspects(source, float32, samples, threads=threads, stages=stages)
+        return measure_suspects(source, float32, samples, prepared=prepared, threads=threads, stages=stages)
 
 
 def _alike(
     prepared: Prepared, float32: Float32Chain, graphs: Graphs, settings: BuildSettings, stages: Stages
 ) -> tuple[float, float]:
-    """Share of the *tune* samples that INT8 answers as float32: at the final exit, and where they leave in float32."""
+    """Share of the *tune* answers that are the same in INT8 and float32: at the final exit, and where samples leave."""
     if float32.recorded is None:
         return 1.0, 1.0
     threads = threads_or_default(settings.threads)
     loaded = load_candidate(JUDGE, graphs, load_backend(JUDGE.engine), prepared, threads=threads)
     with stages.stage("compare INT8 with float32"):
-        table = record_exits(ChainExecutor(loaded.chain, float32.costs), prepared.splits["tune"], stages.progress)
+        table = record_exits(
+            open_executor(loaded, float32.measured, prepared), prepared.splits["tune"], stages.progress
+        )
     reference = float32.recorded.tune
     return exits_agreement(table, reference)[-1], answers_kept(table, reference, float32.thresholds)

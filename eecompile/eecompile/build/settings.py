@@ -9,7 +9,7 @@ from eengines.backends import BACKENDS
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, Target, check_precision, target_by_name
 
-__all__ = ["BuildSettings", "default_buckets"]
+__all__ = ["BuildSettings", "default_buckets", "default_lengths"]
 
 
 CALIBRATE_ON = ("survivors", "all")
@@ -31,12 +31,15 @@ class BuildSettings:
         scale: factor on raw samples, for formats other than the project's checkpoint.
         mean: subtracted after scaling, one number or one a channel.
         std: divisor after that, one number or one a channel.
+        sequence_max: greatest length along the second symbolic axis of an ONNX graph's inputs.
         policy: the exit policy.
         max_drop: allowed relative drop against the final exit.
         agreement: the drop is in agreement with the final exit's answers, not in accuracy.
         thresholds: thresholds by hand, one for each exit but the last; NaN stands for `never`.
         max_batch: the largest batch that runs together.
         buckets: batch sizes to prepare; None: powers of two up to `max_batch`.
+        lengths: sequence lengths to prepare, for a network that has such an axis; None: powers of two from 16 to the
+            greatest.
         precision: `auto` takes the fastest that keeps `max_quant_drop`; or `float32`, `float16`, `bfloat16`, `int8`.
             With a GPU target it is the precision of that target's graphs, all that it has for `auto`.
         int8: short for `precision="int8"`.
@@ -65,12 +68,14 @@ class BuildSettings:
     scale: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    sequence_max: int | None = None
     policy: str = "max-probability"
     max_drop: float = 0.01
     agreement: bool = False
     thresholds: tuple[float, ...] | None = None
     max_batch: int = 32
     buckets: tuple[int, ...] | None = None
+    lengths: tuple[int, ...] | None = None
     precision: str = "auto"
     int8: bool = False
     fp16: bool = False
@@ -113,6 +118,18 @@ class BuildSettings:
                 "--buckets",
                 f"got {self.buckets}, expected positive numbers up to the largest batch {self.max_batch}",
                 "List batch sizes, the last equal to --max-batch",
+            )
+
+        self._check_lengths()
+
+    def _check_lengths(self) -> None:
+        """Lengths that a sequence can have."""
+        if self.sequence_max is not None and self.sequence_max < 2:
+            raise UserError("--sequence-max", f"got {self.sequence_max}, expected at least 2", "Give a greater length")
+        lengths = self.lengths
+        if lengths is not None and (not lengths or min(lengths) < 1 or list(lengths) != sorted(set(lengths))):
+            raise UserError(
+                "--lengths", f"got {lengths}, expected ascending lengths of 1 or more", "Give e.g. 16,32,64"
             )
 
     def _check_precision(self) -> None:
@@ -169,3 +186,8 @@ def default_buckets(max_batch: int) -> tuple[int, ...]:
     """Powers of two below `max_batch`, and `max_batch`."""
     powers = [1 << i for i in range(max_batch.bit_length()) if 1 << i < max_batch]
     return (*powers, max_batch)
+
+
+def default_lengths(greatest: int) -> tuple[int, ...]:
+    """Powers of two from 16 below the greatest length, and that."""
+    return (*(1 << i for i in range(4, greatest.bit_length()) if 1 << i < greatest), greatest)

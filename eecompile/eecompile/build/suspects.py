@@ -10,12 +10,15 @@ from eecalib.int8.ranges import TensorRange
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.keep_float import head_nodes
 from eecompile.build.lower_graphs import Lowering, serialize
+from eecompile.build.prepare import Prepared
 from eecompile.precision.int8 import quantise, share_ranges
 from eecompile.session import WatchedModel
 from eecompile.stages import Stages
 from eengines.backends import load_backend
+from eengines.engine import NO_SIZES
 from eengines.tensors import Array
-from eerun.executor import ChainExecutor, LoadedChain
+from eerun.bundle import LENGTH
+from eerun.executor import ChainExecutor, LengthExecutor, LoadedChain
 
 __all__ = ["Suspect", "measure_suspects"]
 
@@ -48,26 +51,35 @@ class Suspect:
 
 
 def measure_suspects(
-    source: Lowering, float32: Float32Chain, samples: Mapping[str, Array], *, threads: int, stages: Stages
+    source: Lowering,
+    float32: Float32Chain,
+    samples: Mapping[str, Array],
+    *,
+    prepared: Prepared,
+    threads: int,
+    stages: Stages,
 ) -> tuple[Suspect, ...]:
     """Return layers and heads, the most harmful first, and behind them those that were not measured.
 
     Args:
         source: segments and ranges; what it keeps in float is no suspect.
         float32: the float32 chain.
-        samples: raw samples to look at.
+        samples: raw samples to look at, at the greatest length where that is dynamic.
+        prepared: the network's inputs and lengths.
         threads: of the engine.
         stages: where progress is shown.
     """
+    sizes = {LENGTH: prepared.lengths[-1].length} if prepared.lengths else NO_SIZES
+    costs = float32.measured.at[prepared.lengths[-1].length] if prepared.lengths else float32.costs
     suspects, others = _most_noisy([*_suspects(source)], source, samples)
     reference = _logits(float32.executor, samples)
     ranges = share_ranges([s.model for s in source.split.segments], _ranges(source), keep_float=source.keep_float)
     measured = []
     for number, suspect in enumerate(suspects, start=1):
-        engine = load_backend(ENGINE).load(_only(source, suspect, ranges), threads=threads)
+        engine = load_backend(ENGINE).load(_only(source, suspect, ranges), threads=threads, sizes=sizes)
         engines = list(float32.loaded.chain.engines)
         engines[suspect.segment] = engine
-        executor = ChainExecutor(LoadedChain(float32.loaded.chain.chain, engines), float32.costs)
+        executor = ChainExecutor(LoadedChain(float32.loaded.chain.chain, engines), costs)
         changed = _logits(executor, samples)[:, suspect.segment :] - reference[:, suspect.segment :]
         damage = float((changed**2).mean() / max(float(reference.var()), TINY))
         measured.append(Suspect(name=suspect.name, nodes=suspect.nodes, segment=suspect.segment, damage=damage))
@@ -132,8 +144,8 @@ def _noise(value_range: TensorRange, array: Array) -> float:
     return step**2 / 12 / max(power, TINY)
 
 
-def _logits(executor: ChainExecutor, samples: Mapping[str, Array]) -> NDArray[np.float32]:
-    """Logits of all exits, `[samples, exits, classes] float32`."""
+def _logits(executor: ChainExecutor | LengthExecutor, samples: Mapping[str, Array]) -> NDArray[np.float32]:
+    """Logits of all exits, `[samples, exits, *output_shape] float32`."""
     count, size = len(next(iter(samples.values()))), executor.max_batch
     parts = [{name: array[i : i + size] for name, array in samples.items()} for i in range(0, count, size)]
     return np.concatenate([executor.record(part)[0] for part in parts])

@@ -6,13 +6,28 @@ from eecalib.agreement import keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.lower_graphs import Graphs
 from eecompile.build.prepare import Prepared
-from eecompile.build.recorded import Recorded
 from eecompile.build.tune import Tuned
-from eengines.engine import Backend
+from eengines.engine import NO_SIZES, Backend
+from eerun.bundle import LENGTH
 from eerun.costs import CostTable
 from eerun.executor import Chain, ChainSegment, LoadedChain, load_chain
 
-__all__ = ["Loaded", "Trial", "load_candidate"]
+__all__ = ["Loaded", "Sized", "Trial", "load_candidate"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sized:
+    """Graphs that an engine has taken for one sequence length.
+
+    Attributes:
+        length: the bucket; None: the network has no sequence axis.
+        chain: the segments.
+        whole: the network without exit heads, as a chain of one segment.
+    """
+
+    length: int | None
+    chain: LoadedChain
+    whole: LoadedChain
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -22,14 +37,22 @@ class Loaded:
     Attributes:
         candidate: engine and precision.
         graphs: what was loaded.
-        chain: the segments.
-        whole: the network without exit heads, as a chain of one segment.
+        sized: the same loaded for each length bucket, ascending; one without a length where there are none.
     """
 
     candidate: Candidate
     graphs: Graphs
-    chain: LoadedChain
-    whole: LoadedChain
+    sized: tuple[Sized, ...]
+
+    @property
+    def chain(self) -> LoadedChain:
+        """The segments, at the greatest length."""
+        return self.sized[-1].chain
+
+    @property
+    def whole(self) -> LoadedChain:
+        """The network without exit heads as a chain of one segment, at the greatest length."""
+        return self.sized[-1].whole
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +61,21 @@ class Trial:
 
     Attributes:
         loaded: its graphs.
-        costs: measured times.
-        recorded: what its exits say; None without data.
+        unit: what answers are counted by: `sample`, or `pixel`.
+        costs: measured times; of a network with a sequence axis, expected over all lengths.
+        length_costs: the same at each length bucket, ascending.
         tuned: its thresholds, and what they do.
-        agreement: for each exit, the share of the *tune* samples that it answers as in float32; None without data.
+        agreement: for each exit, the share of the *tune* samples, of maps of their pixels, that it answers as in
+            float32; None without data.
         agreement_test: the same on *test*, which chose nothing.
         answers_kept: share of the *tune* samples whose answer, at the exit where they leave in float32, is the same;
             None without data.
     """
 
     loaded: Loaded
+    unit: str
     costs: CostTable
-    recorded: Recorded | None
+    length_costs: tuple[CostTable, ...]
     tuned: Tuned
     agreement: tuple[float, ...] | None
     agreement_test: tuple[float, ...] | None
@@ -87,12 +113,20 @@ class Trial:
 def load_candidate(
     candidate: Candidate, graphs: Graphs, backend: Backend, prepared: Prepared, *, threads: int
 ) -> Loaded:
-    """Load segments and whole network.
+    """Load segments and whole network, at every length bucket.
 
     Raises:
         EngineError: the engine refuses a graph.
     """
-    inputs = tuple(entry.spec for entry in prepared.inputs)
+    lengths = tuple(entry.length for entry in prepared.lengths) or (None,)
+    sized = tuple(_load_at(length, graphs, backend, prepared, threads=threads) for length in lengths)
+    return Loaded(candidate=candidate, graphs=graphs, sized=sized)
+
+
+def _load_at(length: int | None, graphs: Graphs, backend: Backend, prepared: Prepared, *, threads: int) -> Sized:
+    """Load segments and whole network for one sequence length."""
+    inputs = tuple(entry.spec_at(length) for entry in prepared.inputs)
+    sizes = NO_SIZES if length is None else {LENGTH: length}
     heads = prepared.split.segments
     chain = Chain(
         inputs=inputs,
@@ -103,9 +137,8 @@ def load_candidate(
     )
     output = heads[-1].logits
     whole = Chain(inputs=inputs, segments=(ChainSegment(graph=graphs.whole, logits=output, score=output),))
-    return Loaded(
-        candidate=candidate,
-        graphs=graphs,
-        chain=load_chain(chain, backend, threads=threads),
-        whole=load_chain(whole, backend, threads=threads),
+    return Sized(
+        length=length,
+        chain=load_chain(chain, backend, threads=threads, sizes=sizes),
+        whole=load_chain(whole, backend, threads=threads, sizes=sizes),
     )

@@ -6,6 +6,7 @@ from eecalib.agreement import answers_kept, exits_agreement
 from eecompile.build.candidates import PORTABLE, Candidate
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Lowering, lower_graphs
+from eecompile.build.measured_costs import MeasuredCosts, measure_loaded, open_executor
 from eecompile.build.prepare import Prepared
 from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
@@ -15,9 +16,7 @@ from eecompile.stages import Stages
 from eengines.engine import Backend
 from eengines.errors import BuildError, DataError, EEError, EngineError
 from eengines.threads import threads_or_default
-from eerun.costs import CostTable
-from eerun.executor import ChainExecutor
-from eerun.measure_costs import MeterSettings, Subject, measure_costs
+from eerun.answer_unit import answer_unit
 
 __all__ = ["run_trials"]
 
@@ -33,23 +32,17 @@ def run_trials(
     """Return one trial for each candidate that its engine takes; the portable one is first."""
     with stages.stage("lower and load " + ", ".join(c.words for c in candidates if c != PORTABLE)):
         loaded = [float32.loaded, *_load(prepared, source, candidates, settings, stages)]
-    threads = threads_or_default(settings.threads)
     with stages.stage("measure segments, in turns"):
-        subjects = [
-            Subject(engine=e.candidate.engine, precision=e.candidate.precision, chain=e.chain, whole=e.whole)
-            for e in loaded
-        ]
-        meter = MeterSettings(threads=threads, buckets=settings.all_buckets, seconds=settings.measure_seconds)
-        tables = measure_costs(subjects, prepared.samples, meter, stages.progress)
+        measured = measure_loaded(loaded, prepared, settings, stages.progress, seconds=settings.measure_seconds)
     trials = []
-    for entry, costs in zip(loaded, tables, strict=True):
+    for entry, costs in zip(loaded, measured, strict=True):
         try:
             recorded = _record(entry, costs, float32, prepared, stages)
         except (DataError, EngineError) as error:
             _leave_out(entry.candidate, error, settings, stages)
             continue
-        tuned = tune(recorded, float32.recorded, costs, settings, stages)
-        trials.append(_trial(entry, costs, recorded, tuned, float32))
+        tuned = tune(recorded, float32.recorded, costs.table, settings, stages)
+        trials.append(_trial(entry, costs, recorded, tuned, float32, unit=answer_unit(prepared.ingested.task)))
     return tuple(trials)
 
 
@@ -83,21 +76,23 @@ def _leave_out(candidate: Candidate, error: EEError, settings: BuildSettings, st
 
 
 def _record(
-    entry: Loaded, costs: CostTable, float32: Float32Chain, prepared: Prepared, stages: Stages
+    entry: Loaded, costs: MeasuredCosts, float32: Float32Chain, prepared: Prepared, stages: Stages
 ) -> Recorded | None:
     """What the exits of a candidate say."""
     if entry.candidate == PORTABLE:
         return float32.recorded
     with stages.stage(f"record exits, {entry.candidate.words}"):
-        return record_splits(ChainExecutor(entry.chain, costs), prepared, stages)
+        return record_splits(open_executor(entry, costs, prepared), prepared, stages)
 
 
 def _trial(
     entry: Loaded,
-    costs: CostTable,
+    costs: MeasuredCosts,
     recorded: Recorded | None,
     tuned: Tuned,
     float32: Float32Chain,
+    *,
+    unit: str,
 ) -> Trial:
     """Compare a candidate with float32."""
     agreement = on_test = kept = None
@@ -108,8 +103,9 @@ def _trial(
         kept = answers_kept(table, table32, float32.thresholds)
     return Trial(
         loaded=entry,
-        costs=costs,
-        recorded=recorded,
+        unit=unit,
+        costs=costs.table,
+        length_costs=tuple(costs.at.values()),
         tuned=tuned,
         agreement=agreement,
         agreement_test=on_test,

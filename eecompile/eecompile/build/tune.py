@@ -15,7 +15,7 @@ from eecompile.stages import Stages
 from eengines.errors import UserError
 from eerun.costs import CostTable
 
-__all__ = ["Tuned", "thresholds_by_hand", "tune", "tuned_thresholds"]
+__all__ = ["Tuned", "split_report", "thresholds_by_hand", "tune", "tuned_thresholds"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,13 +74,15 @@ def split_report(
     """Replay thresholds on a table."""
     result = replay(table, thresholds)
     final = replay(replace(table, labels=reference.answers[:, -1]), thresholds)
-    every = None if table.labels is None else tuple(float(v) for v in table.correct.mean(axis=0))
+    units = int(table.units.sum())
+    every = None if table.labels is None else tuple(int(count) / units for count in table.correct.sum(axis=0))
     return SplitReport(
         samples=table.samples,
+        units=units,
         shares=result.shares,
         accuracy=result.accuracy,
         accuracy_final=result.accuracy_final,
-        accuracy_float32=None if table.labels is None else float(reference.correct[:, -1].mean()),
+        accuracy_float32=None if table.labels is None else int(reference.correct[:, -1].sum()) / units,
         exit_accuracy_all=every,
         agreement=final.accuracy if final.accuracy is not None else result.agreement,
         expected_ms=expected_batch_ms(costs, reached=result.reached, batch=costs.max_batch),

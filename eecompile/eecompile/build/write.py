@@ -1,6 +1,7 @@
 """Write everything that a build made into a bundle."""
 
 import platform
+from collections.abc import Sequence
 from importlib.metadata import PackageNotFoundError, version
 
 from eecompile.build.candidates import PORTABLE
@@ -24,7 +25,7 @@ from eerun.bundle import (
 )
 from eerun.data import digest
 
-__all__ = ["write_bundle"]
+__all__ = ["producer", "write_bundle"]
 
 RECORDED_VERSIONS = ("eecompile", "numpy", "onnx", "onnx-ir", "onnxruntime", "onnxscript", "openvino", "torch")
 
@@ -50,7 +51,7 @@ def _write_files(
     writer: BundleWriter, prepared: Prepared, source: Lowering, chosen: Chosen, report: BuildReport
 ) -> Manifest:
     """Write every file but the manifest, and return that."""
-    ingested, split = prepared.ingested, prepared.split
+    ingested, split, lengths = prepared.ingested, prepared.split, [entry.length for entry in prepared.lengths]
     writer.add_json("report/summary.json", report)
     if source.ranges is not None:
         writer.add_json(RANGES, source.ranges)
@@ -68,7 +69,7 @@ def _write_files(
     )
     return Manifest(
         schema=SCHEMA,
-        producer=_producer(),
+        producer=producer(),
         source=report.model,
         source_sha256=ingested.source_sha256,
         task=ingested.task,
@@ -79,16 +80,17 @@ def _write_files(
         whole=f"{FLOAT32}/whole.onnx",
         whole_output=segments[-1].logits,
         whole_macs=split.whole_macs,
-        configurations=tuple(_configuration(writer, trial, report.policy) for trial in chosen.kept),
+        configurations=tuple(_configuration(writer, trial, report.policy, lengths) for trial in chosen.kept),
         targets=tuple(_target(writer, entry, report.policy) for entry in chosen.targets),
         ranges=None if source.ranges is None else RANGES,
         report="report/summary.json",
         splits={n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"},
         split_seed=prepared.split_seed,
+        lengths=prepared.lengths,
     )
 
 
-def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> ConfigurationEntry:
+def _configuration(writer: BundleWriter, trial: Trial, policy: str, lengths: Sequence[int]) -> ConfigurationEntry:
     """Write the files of one configuration; those of the portable one are the canonical graphs."""
     candidate, graphs = trial.candidate, trial.loaded.graphs
     name = f"{candidate.engine}-{candidate.precision}"
@@ -96,6 +98,9 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> Configura
     files = _add_graphs(writer, folder, graphs)
     writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=trial.tuned.thresholds))
     writer.add_json(f"costs/{name}.json", trial.costs)
+    length_costs = tuple(f"costs/{name}-length-{length}.json" for length in lengths)
+    for file, costs in zip(length_costs, trial.length_costs, strict=True):
+        writer.add_json(file, costs)
     return ConfigurationEntry(
         engine=candidate.engine,
         precision=candidate.precision,
@@ -103,6 +108,7 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str) -> Configura
         whole=f"{folder}/whole.onnx",
         policy=f"policy/{name}.json",
         costs=f"costs/{name}.json",
+        length_costs=length_costs,
         agreement=None if trial.agreement is None else trial.agreement[-1],
     )
 
@@ -132,7 +138,7 @@ def _add_graphs(writer: BundleWriter, folder: str, graphs: Graphs) -> tuple[str,
     return files
 
 
-def _producer() -> dict[str, str]:
+def producer() -> dict[str, str]:
     """Versions of everything that had a hand in the bundle."""
     versions = {"python": platform.python_version()}
     for name in RECORDED_VERSIONS:

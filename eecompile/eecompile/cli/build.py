@@ -57,6 +57,10 @@ def build_command(
     std: Annotated[
         str | None, typer.Option(help="Divisor after that: one number or one a channel.", rich_help_panel=DATA)
     ] = None,
+    sequence_max: Annotated[
+        int | None,
+        typer.Option(help="Greatest length along the second symbolic axis of an ONNX graph.", rich_help_panel=DATA),
+    ] = None,
     policy: Annotated[
         str, typer.Option(help="max-probability, margin, entropy or patience.", rich_help_panel=TUNING)
     ] = "max-probability",
@@ -82,6 +86,13 @@ def build_command(
     buckets: Annotated[
         str | None,
         typer.Option(help="Batch sizes to prepare; default: powers of two to --max-batch.", rich_help_panel=ENGINE),
+    ] = None,
+    lengths: Annotated[
+        str | None,
+        typer.Option(
+            help="Sequence lengths to prepare: 16,32,64; default: powers of two from 16 to the greatest.",
+            rich_help_panel=ENGINE,
+        ),
     ] = None,
     precision: Annotated[
         str,
@@ -166,12 +177,14 @@ def build_command(
         scale=scale,
         mean=parse_list("--mean", mean, float),
         std=parse_list("--std", std, float),
+        sequence_max=sequence_max,
         policy=policy,
         max_drop=parse_fraction("--max-drop", max_drop),
         agreement=agreement,
         thresholds=parse_list("--thresholds", thresholds, parse_threshold),
         max_batch=max_batch,
         buckets=parse_list("--buckets", buckets, int),
+        lengths=parse_list("--lengths", lengths, int),
         precision=precision,
         int8=int8,
         fp16=fp16,

@@ -1,28 +1,34 @@
-"""`eecompile build | engines | inspect | verify`."""
+"""`eecompile attach | build | engines | heads | inspect | refresh | verify`."""
 
 import importlib.metadata
 from typing import Annotated
 
 import typer
 
+from eecompile.cli.attach import attach_command
 from eecompile.cli.build import build_command
 from eecompile.cli.engines import engines_command
+from eecompile.cli.heads import heads_command
 from eecompile.cli.inspect import inspect_command
+from eecompile.cli.refresh import refresh_command
 from eecompile.cli.verify import verify_command
 from eerun.cli.errors import run_cli
 
 __all__ = ["app", "main"]
 
 app = typer.Typer(
-    help="Compile a trained multi-exit network into a bundle that `eerun` runs.",
+    help="Make a trained network multi-exit, and compile it into a bundle that `eerun` runs.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
     rich_markup_mode="rich",
 )
+app.command("attach")(attach_command)
 app.command("build")(build_command)
 app.command("engines")(engines_command)
+app.command("heads")(heads_command)
 app.command("inspect")(inspect_command)
+app.command("refresh")(refresh_command)
 app.command("verify")(verify_command)
 
 

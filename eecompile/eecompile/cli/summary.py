@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eecompile.build.report import BuildReport, SplitReport, TargetReport
+from eerun.answer_unit import accuracy_words, answer_unit
 
 __all__ = ["summary_text", "table"]
 
@@ -62,7 +63,8 @@ def _trials(report: BuildReport) -> str:
     note = "→ chosen"
     if any(not trial.kept for trial in report.trials):
         note += f"; ✗ not in the bundle: more than {report.max_quant_drop:.2%} of the answers differ from float32"
-    return f"{table(rows)}\n{note}; agreement with float32 (final exit) and accuracy on test"
+    of = "" if answer_unit(report.task) == "sample" else ", shares of pixels"
+    return f"{table(rows)}\n{note}; agreement with float32 (final exit) and accuracy on test{of}"
 
 
 def _target(target: TargetReport) -> str:
@@ -104,7 +106,7 @@ def _quality(name: str, split: SplitReport, report: BuildReport) -> str:
     """Accuracy and expected cost on one split."""
     text = f"On {name} ({split.samples} samples, {report.policy}): "
     if split.accuracy is not None and split.accuracy_final is not None:
-        text += f"accuracy {split.accuracy:.2%}, final exit {split.accuracy_final:.2%}, "
+        text += f"{accuracy_words(report.task)} {split.accuracy:.2%}, final exit {split.accuracy_final:.2%}, "
         text += f"in float32 {split.accuracy_float32:.2%}, "
     text += f"agreement with the final exit in float32 {split.agreement:.2%}; "
     text += f"expected {split.expected_ms:.2f} ms a batch of {report.batch}, "

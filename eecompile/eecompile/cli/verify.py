@@ -62,8 +62,9 @@ def _comparison(result: "Verification") -> list[str]:
         ]
         for check in result.checks
     ]
+    of = "" if result.unit == "sample" else f"; same answer: share of {result.unit}s"
     return [
-        f"Compared on {result.samples} {result.kind} samples, exits and answers with {result.reference}:",
+        f"Compared on {result.samples} {result.kind} samples, exits and answers with {result.reference}{of}:",
         *aligned(rows),
         "own whole, exits: difference of the logits; float32: the largest, in units of their spread; others: the root",
         "mean square, in units of their standard deviation. Graphs for other devices run in ONNX Runtime.",

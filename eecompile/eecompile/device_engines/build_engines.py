@@ -38,6 +38,7 @@ def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> Engi
         EngineError: no backend can build here, all of them refuse the graphs, or plans built ahead cannot be kept.
     """
     bundle = open_bundle(path)
+    _check_task(bundle)
     card = find_card(settings.target, settings.device)
     if card.device is not None:
         check_amendable(path)
@@ -64,6 +65,17 @@ def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> Engi
         skipped=(*reasons, *skipped),
         next_command=_next_command(path, settings) if card.device is None else None,
     )
+
+
+def _check_task(bundle: Bundle) -> None:
+    """Refuse a network that answers every pixel, or whose sequence length is dynamic: they run on the CPU only."""
+    for refused, why in (
+        (bundle.manifest.task == "segmentation", "the network answers every pixel"),
+        (bundle.manifest.lengths, "the network has a dynamic sequence length"),
+    ):
+        if refused:
+            problem = f"{why}, and such networks run on the CPU only"
+            raise EngineError(str(bundle.path), problem, "Run it with --engine onnxruntime or openvino")
 
 
 def _measure(

@@ -16,7 +16,12 @@ SPREAD = 0.7
 
 
 def accuracy_picture(
-    exits: Sequence[str], float32: Sequence[float], others: Mapping[str, Sequence[float]], *, samples: int
+    exits: Sequence[str],
+    float32: Sequence[float],
+    others: Mapping[str, Sequence[float]],
+    *,
+    samples: int,
+    pixels: int | None = None,
 ) -> bytes:
     """Return a PNG: accuracy in float32 on the left, what other configurations add to it on the right.
 
@@ -25,13 +30,15 @@ def accuracy_picture(
         float32: accuracy of each, as a share.
         others: the same of each other configuration, by its name.
         samples: how many samples it was measured on.
+        pixels: how many pixels, where accuracy is a share of these.
     """
+    unit, units = ("sample", samples) if pixels is None else ("pixel", pixels)
     figure = _figure(exits, panels=2)
     before, after = figure.subplots(1, 2, width_ratios=[1, 1.45])
     bars = before.bar(range(len(exits)), [100 * value for value in float32], color=GREY, width=0.62)
     before.bar_label(bars, [f"{value:.1%}" for value in float32], padding=2, fontsize=8, color=INK)
     before.set_ylim(0, 108 * max(*float32, 0.01))
-    before.set_ylabel("accuracy on test, %", fontsize=9)
+    before.set_ylabel(f"{'pixel ' if pixels else ''}accuracy on test, %", fontsize=9)
     before.set_title("before: float32", fontsize=10, color=INK)
     _categories(before, exits)
     changes = {
@@ -41,7 +48,7 @@ def accuracy_picture(
     after.axhline(0, color=INK, linewidth=0.8)
     _marks(after, changes)
     after.set_ylabel("change against float32, percentage points", fontsize=9)
-    after.set_title(f"after: one sample is {100 / samples:.2g} points", fontsize=10, color=INK)
+    after.set_title(f"after: one {unit} is {100 / units:.2g} points", fontsize=10, color=INK)
     _categories(after, exits)
     figure.suptitle(
         f"Accuracy of each exit if all leave there, and with exits on: {samples} test samples", fontsize=11, color=INK

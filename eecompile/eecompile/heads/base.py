@@ -7,8 +7,10 @@ with plain values: kind `fc`, options `{"hidden": 1024}`.
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, ClassVar
+
+from eengines.errors import UserError
 
 if TYPE_CHECKING:
     from torch import nn
@@ -99,10 +101,25 @@ class HeadContext:
 
 @dataclass(frozen=True, kw_only=True)
 class HeadKind(ABC):
-    """A kind of head with its options. Subclasses add options as fields with defaults."""
+    """A kind of head with its options. Subclasses add options as fields with defaults; all are whole numbers.
+
+    Raises:
+        UserError: an option that is no whole number, or too small.
+    """
 
     name: ClassVar[str]
     """The word that `--heads` takes."""
+
+    least: ClassVar[Mapping[str, int]] = {}
+    """Least value of the options that may be less than 1."""
+
+    def __post_init__(self) -> None:
+        for option, value in self.options().items():
+            least = self.least.get(option, 1)
+            if type(value) is not int or value < least:
+                problem = f"got {option}={value!r}, expected a whole number of {least} or more"
+                usual = self.__dataclass_fields__[option].default
+                raise UserError(f"head '{self.name}'", problem, f"Give for example {option}={usual}")
 
     @abstractmethod
     def refusal(self, context: HeadContext) -> str | None:
@@ -117,4 +134,9 @@ class HeadKind(ABC):
 
     def options(self) -> Mapping[str, Any]:
         """The options as plain values, as a checkpoint stores them."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__}
+        return {name: getattr(self, name) for name in self.option_names()}
+
+    @classmethod
+    def option_names(cls) -> tuple[str, ...]:
+        """Names of the options, in the order in which `--heads` takes them without names."""
+        return tuple(option.name for option in fields(cls))

@@ -1,12 +1,16 @@
 """A torch module becomes an ONNX graph with a symbolic batch axis."""
 
-from collections.abc import Sequence
+import inspect
+from collections.abc import Mapping, Sequence
+from inspect import Parameter
 from typing import TYPE_CHECKING, Any
 
 import onnx_ir as ir
 
 from eecompile.ingest.quiet import quiet_torch
+from eecompile.input_info import NO_SEQUENCES, Sequenced
 from eengines.errors import IngestError
+from eerun.bundle import LENGTH
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -34,16 +38,23 @@ def run_example(module: "nn.Module", arguments: "tuple[Tensor, ...]", *, where: 
 
 
 def export_module(
-    module: "nn.Module", arguments: "tuple[Tensor, ...]", *, inputs: Sequence[str], exits: Sequence[str], where: str
+    module: "nn.Module",
+    arguments: "tuple[Tensor, ...]",
+    *,
+    inputs: Sequence[str],
+    exits: Sequence[str],
+    where: str,
+    sequences: Mapping[str, Sequenced] = NO_SEQUENCES,
 ) -> ir.Model:
     """Trace a module in evaluation mode.
 
     Args:
-        module: its `forward` takes one tensor for each input.
+        module: its `forward` takes one tensor for each input, by position or as `*inputs`.
         arguments: an example, two rows or more.
         inputs: names for its arguments.
         exits: names for its outputs.
         where: the model file, for messages.
+        sequences: inputs with a sequence axis, by name.
 
     Raises:
         IngestError: the module does not export.
@@ -51,7 +62,15 @@ def export_module(
     from torch.export import Dim
 
     batch = Dim("batch", min=1)
-    dynamic_shapes = tuple({0: batch} for _ in arguments)
+    dynamic_shapes: tuple[Any, ...] = tuple({0: batch} for _ in inputs)
+    if sequences:
+        length = Dim(LENGTH, min=1, max=min(found.greatest for found in sequences.values()))
+        dynamic_shapes = tuple(
+            {0: batch, **({sequences[name].axis: length} if name in sequences else {})} for name in inputs
+        )
+    kinds = {parameter.kind for parameter in inspect.signature(module.forward).parameters.values()}
+    if Parameter.VAR_POSITIONAL in kinds:
+        dynamic_shapes = (dynamic_shapes,)
     return _export(module, arguments, dynamic_shapes, inputs=inputs, exits=exits, where=where)
 
 

@@ -4,11 +4,11 @@ import pickle
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eecompile.ingest.graph_contract import finish_graph
+from eecompile.ingest.graph_contract import finish_graph, task_of
 from eecompile.ingest.ingested import Ingested
 from eecompile.ingest.quiet import quiet_torch
 from eecompile.ingest.raw_input import raw_inputs
-from eecompile.ingest.settings import IngestSettings
+from eecompile.ingest.settings import SEQUENCE_FIELD, IngestSettings
 from eecompile.ingest.source_hash import source_hash
 from eengines.errors import IngestError
 
@@ -29,6 +29,7 @@ def ingest_archive(path: Path, settings: IngestSettings) -> Ingested:
 
     where = str(path)
     settings.refuse(("factory",), where=where, why="a torch.export archive holds its own code")
+    settings.refuse((SEQUENCE_FIELD,), where=where, why="only checkpoints and ONNX graphs can have a sequence axis")
     program = _load(path)
     network = _signature(program, where=where)
     infos = raw_inputs(network, settings, where=where)
@@ -44,7 +45,7 @@ def ingest_archive(path: Path, settings: IngestSettings) -> Ingested:
         inputs=infos,
         exits=exits,
         classes=None,
-        task="classification",
+        task=task_of(model),
         reference=make_reference(module, names, range(count)),
         source_sha256=source_hash([path]),
     )

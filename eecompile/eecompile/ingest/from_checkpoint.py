@@ -3,10 +3,11 @@
 from pathlib import Path
 
 from eecompile.checkpoint import build_module, load_checkpoint
-from eecompile.ingest.graph_contract import finish_graph, pick_exits
+from eecompile.ingest.graph_contract import check_task, finish_graph, pick_exits
 from eecompile.ingest.ingested import Ingested
-from eecompile.ingest.settings import INPUT_FIELDS, IngestSettings
+from eecompile.ingest.settings import INPUT_FIELDS, SEQUENCE_FIELD, IngestSettings
 from eecompile.ingest.source_hash import source_hash
+from eecompile.input_info import sequences_of
 from eengines.errors import IngestError
 
 __all__ = ["ingest_checkpoint"]
@@ -20,7 +21,7 @@ def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
     """
     where = str(path)
     checkpoint = load_checkpoint(path)
-    settings.refuse(INPUT_FIELDS, where=where, why="a checkpoint describes its inputs itself")
+    settings.refuse((*INPUT_FIELDS, SEQUENCE_FIELD), where=where, why="a checkpoint describes its inputs itself")
     if checkpoint.fold != 1:
         raise IngestError(where, f"has fold factor {checkpoint.fold}, expected 1", "Give the network before folding")
     picked = pick_exits(checkpoint.exits, settings.exits, where=where)
@@ -35,15 +36,16 @@ def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
     if len(logits) != len(checkpoint.exits):
         problem = f"forward returns {len(logits)} tensors for the {len(checkpoint.exits)} exits of the checkpoint"
         raise IngestError(where, problem, "Let forward return the logits of every exit, shallow to deep")
-    model = export_module(module, arguments, inputs=inputs, exits=checkpoint.exits, where=where)
-    finish_graph(model, exits=picked, where=where)
+    sequences = sequences_of(checkpoint.inputs)
+    model = export_module(module, arguments, inputs=inputs, exits=checkpoint.exits, where=where, sequences=sequences)
+    finish_graph(model, exits=picked, where=where, sequence=bool(sequences))
     _check_classes(checkpoint.classes, logits[-1].shape[1], where=where)
     return Ingested(
         model=model,
         inputs=checkpoint.inputs,
         exits=picked,
         classes=checkpoint.classes,
-        task=checkpoint.task,
+        task=check_task(model, checkpoint.task, where=where),
         reference=make_reference(module, inputs, [checkpoint.exits.index(name) for name in picked]),
         source_sha256=source_hash([path]),
     )

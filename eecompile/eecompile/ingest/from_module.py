@@ -5,17 +5,17 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from eecompile.ingest.graph_contract import finish_graph
+from eecompile.ingest.graph_contract import finish_graph, task_of
 from eecompile.ingest.ingested import Ingested
 from eecompile.ingest.raw_input import described_input
-from eecompile.ingest.settings import IngestSettings
+from eecompile.ingest.settings import SEQUENCE_FIELD, IngestSettings
 from eecompile.ingest.source_hash import source_hash
 from eengines.errors import IngestError
 
 if TYPE_CHECKING:
     from torch import nn
 
-__all__ = ["ingest_module"]
+__all__ = ["ingest_module", "load_module"]
 
 
 def ingest_module(path: Path, settings: IngestSettings) -> Ingested:
@@ -29,8 +29,9 @@ def ingest_module(path: Path, settings: IngestSettings) -> Ingested:
 
     where = str(path)
     settings.refuse(("factory",), where=where, why="a pickled module names its own class")
+    settings.refuse((SEQUENCE_FIELD,), where=where, why="only checkpoints and ONNX graphs can have a sequence axis")
     info = described_input(settings, where=where)
-    module = _load(path)
+    module = load_module(path)
     arguments = example_inputs([info], [info.network_dtype])
     count = len(check_logits(run_example(module, arguments, where=where), where=where))
     exits = exit_names(settings.exits, count, where=where)
@@ -41,13 +42,18 @@ def ingest_module(path: Path, settings: IngestSettings) -> Ingested:
         inputs=(info,),
         exits=exits,
         classes=None,
-        task="classification",
+        task=task_of(model),
         reference=make_reference(module, [info.name], range(count)),
         source_sha256=source_hash([path]),
     )
 
 
-def _load(path: Path) -> "nn.Module":
+def load_module(path: Path) -> "nn.Module":
+    """Unpickle a module, in evaluation mode and float32; this can run code.
+
+    Raises:
+        IngestError: the file is damaged, holds something else, or its class cannot be imported.
+    """
     import torch
 
     where = str(path)

@@ -7,9 +7,10 @@ import onnx_ir as ir
 from google.protobuf.message import DecodeError
 
 from eecompile.ingest.external_data import external_files
-from eecompile.ingest.graph_contract import finish_graph, network_inputs, pick_exits
+from eecompile.ingest.graph_contract import finish_graph, network_inputs, pick_exits, task_of
 from eecompile.ingest.ingested import Ingested
 from eecompile.ingest.raw_input import raw_inputs
+from eecompile.ingest.sequence_axis import with_sequences
 from eecompile.ingest.settings import IngestSettings
 from eecompile.ingest.source_hash import source_hash
 from eengines.errors import IngestError
@@ -41,13 +42,14 @@ def ingest_onnx(path: Path, settings: IngestSettings) -> Ingested:
     outputs = tuple(value.name for value in proto.graph.output)
     exits = pick_exits(outputs, settings.exits, where=where)
     model = ir.from_proto(proto)
-    finish_graph(model, exits=exits, where=where)
+    finish_graph(model, exits=exits, where=where, sequence=settings.sequence_max is not None)
+    network = network_inputs(model, settings.sequence_max)
     return Ingested(
         model=model,
-        inputs=raw_inputs(network_inputs(model), settings, where=where),
+        inputs=with_sequences(raw_inputs(network, settings, where=where), model),
         exits=exits,
         classes=None,
-        task="classification",
+        task=task_of(model),
         reference=None,
         source_sha256=source_hash([path, *files]),
     )

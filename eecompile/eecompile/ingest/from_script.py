@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 import onnx
 import onnx_ir as ir
 
-from eecompile.ingest.graph_contract import finish_graph
+from eecompile.ingest.graph_contract import finish_graph, task_of
 from eecompile.ingest.ingested import Ingested
 from eecompile.ingest.quiet import quiet_torch
 from eecompile.ingest.raw_input import described_input
-from eecompile.ingest.settings import IngestSettings
+from eecompile.ingest.settings import SEQUENCE_FIELD, IngestSettings
 from eecompile.ingest.source_hash import source_hash
 from eengines.errors import IngestError
 
@@ -37,6 +37,7 @@ def ingest_script(path: Path, settings: IngestSettings) -> Ingested:
 
     where = str(path)
     settings.refuse(("factory",), where=where, why="a TorchScript archive holds its own code")
+    settings.refuse((SEQUENCE_FIELD,), where=where, why="only checkpoints and ONNX graphs can have a sequence axis")
     info = described_input(settings, where=where)
     arguments = example_inputs([info], [info.network_dtype])
     try:
@@ -54,7 +55,7 @@ def ingest_script(path: Path, settings: IngestSettings) -> Ingested:
         inputs=(info,),
         exits=exits,
         classes=None,
-        task="classification",
+        task=task_of(model),
         reference=make_reference(module, [info.name], range(count)),
         source_sha256=source_hash([path]),
     )

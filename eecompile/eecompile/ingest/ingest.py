@@ -28,7 +28,7 @@ def ingest(model: Path, settings: IngestSettings) -> Ingested:
 
     Raises:
         IngestError: the file cannot be read, is not trusted, does not export, or is not a network whose outputs are
-            `[batch, classes]` logits.
+            `[batch, classes]` or `[batch, classes, height, width]` logits.
     """
     if model.suffix.lower() == ".onnx":
         return ingest_onnx(model, settings)

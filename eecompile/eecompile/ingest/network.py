@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from eecompile.ingest.ingested import Reference
-from eecompile.input_info import InputInfo
+from eecompile.input_info import InputInfo, sequences_of
 from eengines.errors import IngestError
 from eengines.tensors import Array
 
@@ -19,11 +19,21 @@ __all__ = ["EXAMPLE_BATCH", "check_logits", "example_inputs", "exit_names", "mak
 EXAMPLE_BATCH = 3
 """Rows of an example. With one row the exporter would take the batch for a constant."""
 
+LOGIT_RANKS = (2, 4)
+"""Axes of logits `[batch, classes]`, and of `[batch, classes, height, width]`."""
+
 
 def example_inputs(infos: Sequence[InputInfo], dtypes: Sequence[str]) -> tuple[Tensor, ...]:
-    """Return `[3, *network_shape]` for each input: zeros, which are valid indices too, and ones for masks."""
+    """Return `[3, *network_shape]` for each input: zeros, which are valid indices too, and ones for masks.
+
+    A sequence axis is half as long as it may be, so that the exporter does not take its length for the greatest.
+    """
+    sequences = sequences_of(infos)
+    length = max((min(found.greatest for found in sequences.values()) + 1) // 2, 2) if sequences else 0
     return tuple(
-        torch.full((EXAMPLE_BATCH, *info.network_shape), 1 if dtype == "bool" else 0, dtype=getattr(torch, dtype))
+        torch.full(
+            (EXAMPLE_BATCH, *info.network_shape_at(length)), 1 if dtype == "bool" else 0, dtype=getattr(torch, dtype)
+        )
         for info, dtype in zip(infos, dtypes, strict=True)
     )
 
@@ -42,18 +52,20 @@ def check_logits(outputs: object, *, where: str) -> tuple[Tensor, ...]:
     """Check what `forward` returned for an example of 3 rows.
 
     Raises:
-        IngestError: something else than float tensors `[batch, classes]`, one for each exit.
+        IngestError: something else than float tensors `[batch, classes]` or `[batch, classes, height, width]`, one for
+            each exit.
     """
-    remedy = "Let forward return the logits [batch, classes] of every exit as a tuple, shallow to deep"
+    remedy = "Let forward return the logits of every exit as a tuple, shallow to deep"
     several = tuple(outputs) if isinstance(outputs, tuple | list) else (outputs,)
     tensors = tuple(output for output in several if isinstance(output, Tensor))
     if not several or len(tensors) < len(several):
         got = ", ".join(type(output).__name__ for output in several) or "nothing"
         raise IngestError(where, f"forward returned {got}, expected tensors", remedy)
     for index, tensor in enumerate(tensors):
-        if tensor.ndim != 2 or tensor.shape[0] != EXAMPLE_BATCH or not tensor.is_floating_point():
+        if tensor.ndim not in LOGIT_RANKS or tensor.shape[0] != EXAMPLE_BATCH or not tensor.is_floating_point():
             got = f"{str(tensor.dtype).removeprefix('torch.')} {list(tensor.shape)} for {EXAMPLE_BATCH} samples"
-            problem = f"exit {index} is {got}, expected float32 [{EXAMPLE_BATCH}, classes]"
+            expected = f"[{EXAMPLE_BATCH}, classes] or [{EXAMPLE_BATCH}, classes, height, width]"
+            problem = f"exit {index} is {got}, expected float32 {expected}"
             raise IngestError(where, problem, remedy)
     return tensors
 

@@ -10,6 +10,8 @@ __all__ = ["quiet_torch"]
 _MESSAGES = (
     # torch's own use of a deprecated pytree type, while it copies an exported program.
     (r"`?isinstance\(treespec, LeafSpec\)", FutureWarning),
+    # Inputs that share an axis give it its name more than once.
+    (r"# The axis name: .* will not be used, since it shares the same shape constraints", UserWarning),
     # TorchScript is deprecated as a whole; it is read here because users still have such files.
     (r"`torch\.jit\.", DeprecationWarning),
     (r"You are using the legacy TorchScript-based ONNX export", DeprecationWarning),

@@ -22,6 +22,7 @@ class IngestSettings:
         scale: see `InputInfo`, as the next two.
         mean: one value, or one a channel.
         std: one value, or one a channel.
+        sequence_max: of an ONNX graph whose inputs have a second symbolic axis: the greatest length along it.
     """
 
     factory: str | None = None
@@ -33,6 +34,7 @@ class IngestSettings:
     scale: float | None = None
     mean: tuple[float, ...] | None = None
     std: tuple[float, ...] | None = None
+    sequence_max: int | None = None
 
     def refuse(self, names: tuple[str, ...], *, where: str, why: str) -> None:
         """Raise where one of these fields is given.
@@ -53,3 +55,6 @@ class IngestSettings:
 
 INPUT_FIELDS = ("input_shape", "input_dtype", "layout", "scale", "mean", "std")
 """The fields that describe the raw samples."""
+
+SEQUENCE_FIELD = "sequence_max"
+"""The field for a sequence axis."""

@@ -3,11 +3,13 @@
 from eecompile.build.report import BuildReport, SplitReport
 from eecompile.inspect.configurations import configuration_lines, costs_lines
 from eecompile.inspect.graph import node_lines
+from eecompile.inspect.measured import measured_last, refresh_lines
 from eecompile.inspect.plans import plans_lines
 from eecompile.inspect.ranges import ranges_lines
 from eecompile.inspect.segments import load_graphs, segment_lines, target_lines
 from eecompile.inspect.wrapped import listed
-from eerun.bundle import Bundle, ConfigurationEntry, Manifest
+from eerun.answer_unit import accuracy_words, answer_unit
+from eerun.bundle import Bundle, ConfigurationEntry, InputEntry, Manifest
 
 __all__ = ["bundle_text"]
 
@@ -24,7 +26,7 @@ def bundle_text(bundle: Bundle, *, nodes: bool, ranges: bool) -> str:
         BundleError: a file is damaged.
     """
     manifest = bundle.manifest
-    report = bundle.read_json(manifest.report, BuildReport)
+    report = measured_last(bundle)
     lines = [
         *_head(bundle),
         "",
@@ -56,31 +58,51 @@ def _head(bundle: Bundle) -> list[str]:
         *listed("Made with:", (f"{name} {version}" for name, version in manifest.producer.items())),
         f"Task: {manifest.task}" + (f", {len(manifest.classes)} classes" if manifest.classes else ""),
         *_inputs(manifest),
+        *_lengths(manifest),
         *(
             f"Data: {name}, {split.samples} samples (sha256 {split.sha256[:12]}…)"
             for name, split in manifest.splits.items()
         ),
+        *refresh_lines(bundle),
     ]
 
 
 def _inputs(manifest: Manifest) -> list[str]:
     return [
-        f"Input: {entry.name} {entry.dtype} [batch, {', '.join(map(str, entry.shape))}]"
+        f"Input: {entry.name} {entry.dtype} [batch, {_sizes(entry)}]"
         + (f", values {entry.range[0]:g} to {entry.range[1]:g}" if entry.range else "")
+        + ("" if entry.sequence is None else f", padded with {entry.pad:g}")
         for entry in manifest.inputs
     ]
 
 
+def _sizes(entry: InputEntry) -> str:
+    return ", ".join(f"up to {size}" if axis == entry.sequence else str(size) for axis, size in enumerate(entry.shape))
+
+
+def _lengths(manifest: Manifest) -> list[str]:
+    """The length buckets, and how often samples have them."""
+    if not manifest.lengths:
+        return []
+    items = (f"{entry.length} ({entry.share:.1%})" for entry in manifest.lengths)
+    return listed("Sequence lengths, with the share of the tune samples:", items)
+
+
 def _quality(report: BuildReport, chosen: ConfigurationEntry) -> list[str]:
-    """Shares and accuracy of the configuration that the build chose, on the splits that it looked at."""
+    """Shares and accuracy of the first configuration for the CPU, on the splits that were looked at."""
     found = [(name, split) for name, split in (("tune", report.tune), ("test", report.test)) if split is not None]
     if not found:
         return ["no data were given: thresholds are as given"]
-    return [line for name, split in found for line in _split(f"On {name}, {chosen.engine} {chosen.precision}:", split)]
+    return [
+        line
+        for name, split in found
+        for line in _split(f"On {name}, {chosen.engine} {chosen.precision}:", split, report.task)
+    ]
 
 
-def _split(head: str, split: SplitReport) -> list[str]:
+def _split(head: str, split: SplitReport, task: str) -> list[str]:
     items = [f"leave {' / '.join(f'{share:.1%}' for share in split.shares)}"]
     if split.accuracy is not None:
-        items.append(f"accuracy {split.accuracy:.2%} (final exit {split.accuracy_final:.2%})")
-    return listed(head, [*items, f"agreement {split.agreement:.2%}"])
+        items.append(f"{accuracy_words(task)} {split.accuracy:.2%} (final exit {split.accuracy_final:.2%})")
+    of = "" if answer_unit(task) == "sample" else " of the pixels"
+    return listed(head, [*items, f"agreement {split.agreement:.2%}{of}"])

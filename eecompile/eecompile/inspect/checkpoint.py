@@ -4,6 +4,7 @@ from pathlib import Path
 
 import msgspec
 
+from eecompile.attach.heads_table import heads_table
 from eecompile.checkpoint import load_checkpoint
 
 __all__ = ["checkpoint_text"]
@@ -25,4 +26,6 @@ def checkpoint_text(path: Path) -> str:
         f"Task: {checkpoint.task}, fold {checkpoint.fold}",
         *(f"Input: {msgspec.json.encode(info.to_dict()).decode()}" for info in checkpoint.inputs),
     ]
+    if checkpoint.attached is not None:
+        lines += ["", "---- Attached heads ----", *heads_table(checkpoint.attached)]
     return "\n".join(lines)

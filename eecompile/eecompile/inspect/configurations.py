@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from eecompile.build.report import BuildReport, TrialReport
 from eecompile.inspect.wrapped import listed
+from eerun.answer_unit import accuracy_words
 from eerun.bench.table import aligned, number, share
 from eerun.bundle import Bundle, ConfigurationEntry
 from eerun.costs import CostTable
@@ -22,7 +23,8 @@ def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
     return [
         f"---- {len(entries)} configuration(s): ms of a batch of {report.batch}, answers ----",
         *aligned(rows),
-        "→ comes first; exits on: expected, on tune; as float32: same final answer, on tune; accuracy on test",
+        "→ comes first; exits on: expected, on tune; as float32: same final answer, on tune; "
+        f"{accuracy_words(report.task)} on test",
         "",
         f"---- Thresholds of {policies[entries[0]].policy}: leave when score >= ----",
         *(
@@ -35,11 +37,21 @@ def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
 
 def costs_lines(bundle: Bundle) -> list[str]:
     """What the first configuration takes, by batch size."""
-    costs = bundle.costs(bundle.manifest.configurations[0])
+    entry = bundle.manifest.configurations[0]
+    tables = bundle.length_costs(entry)
+    if not tables:
+        return _cost_lines(bundle.costs(entry), "")
+    lines = _cost_lines(bundle.costs(entry), ", expected of samples as in tune")
+    for length, costs in tables.items():
+        lines += _cost_lines(costs, f", length {length}")
+    return lines
+
+
+def _cost_lines(costs: CostTable, note: str) -> list[str]:
     rows = [["batch", *map(str, costs.buckets)]]
     rows += [[f"segment {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.segment_ms)]
     rows += [["whole", *(number(ms, 3) for ms in costs.whole_ms)]]
-    return [f"---- ms measured: {costs.engine} {costs.precision} on {costs.device} ----", *aligned(rows)]
+    return [f"---- ms measured: {costs.engine} {costs.precision} on {costs.device}{note} ----", *aligned(rows)]
 
 
 def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list[str]:

@@ -9,7 +9,7 @@ from eengines.tensors import TensorSpec
 __all__ = ["crossings"]
 
 
-def crossings(graphs: Sequence[ir.Graph]) -> tuple[tuple[TensorSpec, ...], ...]:
+def crossings(graphs: Sequence[ir.Graph], length: int | None = None) -> tuple[tuple[TensorSpec, ...], ...]:
     """Return for each segment but the last the tensors that a survivor takes along after it.
 
     These are the values that a later segment reads and none of them makes. One that the segment behind a boundary does
@@ -20,13 +20,15 @@ def crossings(graphs: Sequence[ir.Graph]) -> tuple[tuple[TensorSpec, ...], ...]:
         later = graphs[index:]
         made = {value.name for graph in later for value in graph.outputs}
         read = {value.name: value for graph in later for value in graph.inputs if value.name not in made}
-        found.append(tuple(_spec(value) for value in read.values()))
+        found.append(tuple(_spec(value, length) for value in read.values()))
     return tuple(found)
 
 
-def _spec(value: ir.Value) -> TensorSpec:
-    """A value as a row of one sample; the graphs of a bundle have fixed shapes behind the batch axis."""
+def _spec(value: ir.Value, length: int | None) -> TensorSpec:
+    """A value as a row of one sample; behind the batch axis all is fixed but the sequence length."""
     dtype = ir.DataType.UNDEFINED if value.dtype is None else value.dtype
-    shape = () if value.shape is None else tuple(dim for dim in value.shape[1:] if isinstance(dim, int))
+    shape = (
+        () if value.shape is None else tuple(dim if isinstance(dim, int) else length or 0 for dim in value.shape[1:])
+    )
     name = "float32" if dtype is ir.DataType.FLOAT else dtype.name.lower()
     return TensorSpec(name=value.name or "", dtype=name, shape=shape)

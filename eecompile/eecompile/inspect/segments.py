@@ -82,8 +82,9 @@ def _target(bundle: Bundle, target: TargetEntry) -> list[str]:
 
 def _boundaries(bundle: Bundle, graphs: Sequence[ir.Graph]) -> list[str]:
     """What crosses, as it is in memory."""
-    lines = []
-    for index, (specs, segment) in enumerate(zip(crossings(graphs), bundle.manifest.segments, strict=False)):
+    lines, lengths = [], [entry.length for entry in bundle.manifest.lengths]
+    longest = lengths[-1] if lengths else None
+    for index, (specs, segment) in enumerate(zip(crossings(graphs, longest), bundle.manifest.segments, strict=False)):
         total = sum(spec.row_bytes for spec in specs)
         note = "" if total == segment.boundary_bytes else f", {segment.boundary_bytes} in float32"
         items = [f"{spec.name} {spec.dtype} [{', '.join(map(str, spec.shape))}]" for spec in specs]

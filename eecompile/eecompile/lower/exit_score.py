@@ -15,6 +15,9 @@ __all__ = ["ExitScore", "add_exit_score"]
 BATCH = "batch"
 """Name of the symbolic batch dimension."""
 
+CLASS_ROW, CLASS_MAP = 2, 4
+"""Axes of logits `[batch, classes]`, and of `[batch, classes, height, width]`."""
+
 FLOAT_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 
 
@@ -42,7 +45,8 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
 
     Args:
         graph: the segment; changed in place.
-        logits: `[batch, classes]` of any float type, a value of this graph with known dtype and number of classes.
+        logits: `[batch, classes]` or `[batch, classes, height, width]` of any float type, a value of this graph with
+            known dtype and sizes.
         policy: what to score with.
         exit_index: 0 for the first exit.
         last: whether this is the final exit, which hands no state on.
@@ -53,6 +57,7 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
     """
     where = f"exit {exit_index}, logits '{logits.name}'"
     _check(graph, logits, exit_index, where)
+    _check_policy(policy, logits, where)
     ops = IrGraphOps(graph, prefix=f"score_{exit_index}")
     state_in = None
     if exit_index > 0:
@@ -98,11 +103,13 @@ def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> No
         raise BuildError(
             where, f"got dtype {logits.dtype}, expected a float type", "Run shape inference, or name the right output"
         )
-    if logits.shape is None or len(logits.shape) != 2:
+    if logits.shape is None or len(logits.shape) not in (CLASS_ROW, CLASS_MAP):
         raise BuildError(
-            where, f"got shape {logits.shape}, expected [batch, classes]", "Reduce each exit to one vector a sample"
+            where,
+            f"got shape {logits.shape}, expected [batch, classes] or [batch, classes, height, width]",
+            "Reduce each exit to one vector a sample, or to one a pixel",
         )
-    batch, classes = logits.shape.dims
+    batch, classes, *pixels = logits.shape.dims
     if isinstance(batch, int):
         raise BuildError(
             where, f"got the fixed batch size {batch}, expected a symbolic one", "Export with a dynamic batch axis"
@@ -112,6 +119,19 @@ def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> No
             where,
             f"got {classes} classes, expected a known number of at least 2",
             "Give each exit a fixed number of classes, one logit for each; one class leaves nothing to decide",
+        )
+
+    if not all(isinstance(size, int) for size in pixels):
+        raise BuildError(where, f"got shape {logits.shape}, expected a fixed height and width", "Export fixed sizes")
+
+
+def _check_policy(policy: ExitPolicy, logits: ir.Value, where: str) -> None:
+    """Refuse a policy that needs one answer a sample for logits with one a pixel."""
+    if logits.shape is not None and len(logits.shape) == CLASS_MAP and not policy.for_maps:
+        raise BuildError(
+            where,
+            f"policy {policy.name} compares one class a sample, got logits {logits.shape}, one class a pixel",
+            "Choose --policy max-probability, margin or entropy",
         )
 
 

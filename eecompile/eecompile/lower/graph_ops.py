@@ -78,6 +78,18 @@ class IrGraphOps:
         self._graph.register_initializer(made)
         return made
 
+    def rank(self, value: ir.Value) -> int:
+        """Return the number of axes of a value.
+
+        Raises:
+            BuildError: it is not known.
+        """
+        if value.shape is None:
+            raise BuildError(
+                f"{self._prefix}, value '{value.name}'", "its shape is unknown", "Run shape inference before"
+            )
+        return len(value.shape)
+
     def graph_input(self, name: str, *, dtype: ir.DataType, shape: tuple[int | str, ...]) -> ir.Value:
         """Add a graph input with exactly this name.
 

@@ -18,7 +18,8 @@ def peel_softmax(model: ir.Model) -> tuple[int, ...]:
         if node is None or node.op_type not in ("Softmax", "LogSoftmax"):
             continue
         logits = node.inputs[0]
-        if logits is None or node.attributes.get_int("axis", -1) not in (-1, 1) or logits in list(outputs):
+        over_classes = (1, 1 - len(value.shape or ()))
+        if logits is None or node.attributes.get_int("axis", -1) not in over_classes or logits in list(outputs):
             continue
         logits.type, logits.shape = value.type, value.shape
         outputs[index] = logits

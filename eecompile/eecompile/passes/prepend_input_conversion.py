@@ -16,6 +16,7 @@ import onnx_ir as ir
 from eecompile.input_info import InputInfo
 from eengines.errors import IngestError
 from eengines.tensors import Array
+from eerun.bundle import LENGTH
 
 __all__ = ["prepend_input_conversion"]
 
@@ -42,7 +43,7 @@ def prepend_input_conversion(model: ir.Model, inputs: Sequence[InputInfo]) -> No
         raw = ir.Value(
             name=info.name,
             type=ir.TensorType(ir.DataType.from_numpy(np.dtype(info.dtype))),
-            shape=ir.Shape([BATCH, *info.shape]),
+            shape=ir.Shape([BATCH, *_symbolic(info, info.shape)]),
         )
         network.name = f"{info.name}/network"
         model.graph.inputs[index] = raw
@@ -99,12 +100,18 @@ def _insert(
     graph.insert_before(first, nodes)
 
 
+def _symbolic(info: InputInfo, shape: Sequence[int]) -> tuple[int | str, ...]:
+    """A shape of one sample, with the name of the sequence axis in the place of its size."""
+    return tuple(LENGTH if axis == info.sequence else size for axis, size in enumerate(shape))
+
+
 def _check(info: InputInfo, dims: Sequence[Any]) -> None:
     """The raw shape must be the network's."""
-    if info.network_shape != tuple(dims[1:]):
+    if _symbolic(info, info.network_shape) != tuple(getattr(dim, "value", dim) for dim in dims[1:]):
         raise IngestError(
             f"input {info.name!r}",
-            f"raw samples of shape {list(info.shape)} (layout {info.layout}) give {list(info.network_shape)}, "
+            f"raw samples of shape {list(info.shape)} (layout {info.layout}) give "
+            f"{list(_symbolic(info, info.network_shape))}, "
             f"the network takes {list(dims[1:])}",
             "Correct the shape or the layout",
         )

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecompile.checkpoint import build_module, load_checkpoint
-from eecompile.input_info import InputInfo
+from eecompile.input_info import InputInfo, sequences_of
 from eecompile.network_values import network_values
 from eengines.errors import UserError
 from eengines.tensors import Array
@@ -37,7 +37,8 @@ def make_rival(
         threads: number of torch threads.
 
     Returns:
-        A function from raw inputs `[batch, ...]` to labels `[batch] int64` and exits `[batch] int32`.
+        A function from raw inputs `[batch, ...]` to labels `[batch] int64`, or `[batch, height, width]`, and exits
+        `[batch] int32`.
 
     Raises:
         UserError: the checkpoint has another number of exits than there are thresholds for.
@@ -71,18 +72,28 @@ class _Walk:
     ) -> None:
         import torch
 
+        from eecompile.attach.attached import Attached
+
         self._inputs, self._thresholds, self._policy = inputs, thresholds, policy
-        example = tuple(_tensor(info, np.zeros((2, *info.shape), info.dtype)) for info in inputs)
-        shapes = tuple({0: torch.export.Dim("batch")} for _ in inputs)
+        sequences = sequences_of(inputs)
+        greatest = min((found.greatest for found in sequences.values()), default=0)
+        example = tuple(
+            _tensor(info, np.zeros((2, *info.shape_at(max(2, greatest // 2))), info.dtype)) for info in inputs
+        )
+        batch, length = torch.export.Dim("batch"), torch.export.Dim("length", min=1, max=greatest or None)
+        shapes = tuple(
+            {0: batch, **({sequences[info.name].axis: length} if info.name in sequences else {})} for info in inputs
+        )
+        dynamic_shapes = (shapes,) if isinstance(module, Attached) else shapes  # its forward takes *inputs
         with torch.no_grad():
-            program = torch.export.export(module, example, dynamic_shapes=(*shapes,)).module()
+            program = torch.export.export(module, example, dynamic_shapes=dynamic_shapes).module()
         self._program = program
         outputs = next(node for node in program.graph.nodes if node.op == "output").args[0]
         self._exits = {node: index for index, node in enumerate(outputs)}
         self._order = _exit_order(program.graph, list(outputs))
 
-    def run(self, sample: Mapping[str, Array]) -> tuple[int, int]:
-        """Answer one sample: class and exit."""
+    def run(self, sample: Mapping[str, Array]) -> tuple[Array, int]:
+        """Answer one sample: class, of one number or of every pixel, and exit."""
         import torch
 
         with torch.inference_mode():
@@ -97,7 +108,7 @@ class _Walk:
                 threshold = self._thresholds[index]
                 if threshold is not None and score[0] >= np.float32(threshold):
                     break
-        return int(logits.argmax()), index
+        return logits.argmax(axis=1)[0], index
 
 
 class _StepInterpreter:

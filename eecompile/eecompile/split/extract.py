@@ -5,8 +5,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import onnx_ir as ir
 
+from eecompile.split.local_shapes import localise_shapes
 from eecompile.split.value_facts import ValueFacts
-from eengines.errors import SplitError
+from eerun.bundle import LENGTH
 
 __all__ = ["BATCH", "extract_model", "size_operations"]
 
@@ -49,7 +50,7 @@ def extract_model(
     source = model.clone()
     made = set(inputs)
     made.update(v.name or "" for node in source.graph if node.name in operations for v in node.outputs)
-    _localise_shapes(source.graph, facts, made=made, anchor=inputs[0])
+    localise_shapes(source.graph, facts, made=made, inputs=inputs, outputs=outputs)
     _declare(source.graph, facts)
     graph = ir.convenience.extract(source.graph, list(inputs), list(outputs))
     for name in sorted(graph.initializers):  # extract keeps them in no order; the same network makes the same bytes
@@ -68,45 +69,11 @@ def _declare(graph: ir.Graph, facts: Mapping[str, ValueFacts]) -> None:
         if fact is not None:
             value.type = ir.TensorType(ir.DataType.from_numpy(np.dtype(fact.dtype)))
             if fact.is_per_sample:
-                value.shape = ir.Shape([BATCH, *fact.shape[1:]])
+                value.shape = ir.Shape([_axis(fact, axis) for axis in range(len(fact.shape))])
 
 
-def _localise_shapes(graph: ir.Graph, facts: Mapping[str, ValueFacts], *, made: set[str], anchor: str) -> None:
-    """Replace every `Shape` of a value from elsewhere by its known sizes and the batch size of `anchor`."""
-    values = {v.name: v for v in [*graph.inputs, *(o for node in graph for o in node.outputs)]}
-    for node in list(graph):
-        if node.op_type == "Size" and node.inputs[0] is not None and node.inputs[0].name not in made:
-            raise SplitError(
-                f"node {node.name!r}", "it takes the Size of a value of an earlier segment", "Use Shape instead"
-            )
-        if node.op_type != "Shape" or node.inputs[0] is None or node.inputs[0].name in made:
-            continue
-        fact = facts[node.inputs[0].name or ""]
-        start = node.attributes.get_int("start", 0)
-        end = node.attributes.get_int("end", len(fact.shape))
-        axes = range(len(fact.shape))[start:end]
-        _replace_shape(graph, node, fact, axes, values[anchor])
-
-
-def _replace_shape(graph: ir.Graph, node: ir.Node, fact: ValueFacts, axes: range, anchor: ir.Value) -> None:
-    """Put `Concat(sizes)` in place of a `Shape` node; an axis that follows the batch is a multiple of its size."""
-    prefix = f"{node.name}/local"
-    batch = ir.node("Shape", [anchor], {"start": 0, "end": 1}, name=f"{prefix}/batch")
-    nodes, parts = [batch], []
-    for axis in axes:
-        size = ir.Value(
-            name=f"{prefix}/size_{axis}",
-            const_value=ir.tensor(np.array([fact.shape[axis]]), name=f"{prefix}/size_{axis}"),
-        )
-        graph.register_initializer(size)
-        if axis in fact.batch_axes:
-            product = ir.node("Mul", [batch.outputs[0], size], name=f"{prefix}/axis_{axis}")
-            nodes.append(product)
-            size = product.outputs[0]
-        parts.append(size)
-    nodes.append(ir.node("Concat", parts, {"axis": 0}, name=f"{prefix}/shape"))
-    for made in nodes:
-        made.outputs[0].name = f"{made.name}_value"
-    graph.insert_before(node, nodes)
-    node.outputs[0].replace_all_uses_with(nodes[-1].outputs[0])
-    graph.remove(node, safe=True)
+def _axis(fact: ValueFacts, axis: int) -> int | str:
+    """The size of an axis, or its name."""
+    if axis == 0:
+        return BATCH
+    return LENGTH if axis in fact.length_axes else fact.shape[axis]

@@ -162,7 +162,8 @@ def _check_bounded(graph: Any, exit_name: str) -> None:
         values = [node[1] for node in path if node[0] == "value"]
         raise SplitError(
             f"boundary behind exit {exit_name!r}",
-            f"value {values[0] if values else '?'!r} must cross it but does not have the batch in axis 0 on its own",
+            f"value {values[0] if values else '?'!r} must cross it, but is not the batch in axis 0 on its own with "
+            "fixed sizes or the sequence length behind it",
             "Move the batch to axis 0 before the exit, or put the exit elsewhere",
         )
 

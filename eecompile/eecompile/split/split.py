@@ -8,9 +8,11 @@ import onnx_ir as ir
 from eecompile.lower import ExitScore, add_exit_score
 from eecompile.split.exits import check_exits
 from eecompile.split.extract import extract_model, size_operations
+from eecompile.split.length_facts import measure_lengths
 from eecompile.split.macs import HEAVY_OPS, node_macs
 from eecompile.split.plan import DataFlow, Operation, SplitPlan, ancestors, plan_split
 from eecompile.split.value_facts import ValueFacts, measure_values
+from eengines.engine import NO_SIZES
 from eengines.errors import SplitError
 from eengines.tensors import Array
 from eerun.policies.base import ExitPolicy
@@ -24,7 +26,7 @@ class Segment:
 
     Attributes:
         model: its graph: boundary and carried state in; logits, score, boundary and state out.
-        logits: name of the exit's tensor `[batch, classes]`.
+        logits: name of the exit's tensor `[batch, classes, ...]`.
         score: name of the policy's output `[batch] float32`.
         macs: multiply-accumulates a sample, without the score.
         parameters: number of weights.
@@ -63,20 +65,30 @@ class Split:
         return frozenset(name for entry in self.plan.segments for name in entry.crossing if name in made - logits)
 
 
-def split_model(model: ir.Model, exits: Sequence[str], samples: Mapping[str, Array], policy: ExitPolicy) -> Split:
+def split_model(
+    model: ir.Model,
+    exits: Sequence[str],
+    samples: Mapping[str, Array],
+    policy: ExitPolicy,
+    *,
+    sequences: Mapping[str, int] = NO_SIZES,
+) -> Split:
     """Cut a model behind each exit.
 
     Args:
-        model: a graph whose outputs are the exits' logits `[batch, classes]`, shallow to deep.
+        model: a graph whose outputs are the exits' logits `[batch, classes, ...]`, shallow to deep.
         exits: names of the exits, for messages.
-        samples: three different samples, `[3, ...]` for each input.
+        samples: three different samples, `[3, ...]` for each input, of the greatest length.
         policy: its score is appended to every exit.
+        sequences: the sequence axis of `[samples, ...]`, for each input that has one.
 
     Raises:
         SplitError: the graph cannot be cut; the message says where and why.
     """
     _refuse_control_flow(model)
     facts = measure_values(model, samples, without=size_operations(model))
+    if sequences:
+        facts = measure_lengths(model, facts, samples, sequences)
     flow = data_flow(model, facts)
     _check_batch(model, facts, exits)
     check_exits(flow, exits)
@@ -194,7 +206,7 @@ def _check_batch(model: ir.Model, facts: Mapping[str, ValueFacts], exits: Sequen
                 f"exit {name!r}",
                 f"tensor {value.name!r} has shape {list(fact.shape)} a sample, batch in axes {list(fact.batch_axes)}: "
                 "the batch is reduced, or mixed with another axis",
-                "Return [batch, classes] from every exit",
+                "Return [batch, classes] or [batch, classes, height, width] from every exit",
             )
     sizes = size_operations(model)
     for node in model.graph:

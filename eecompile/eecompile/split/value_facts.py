@@ -31,16 +31,21 @@ class ValueFacts:
         dtype: numpy's name of the element type.
         shape: shape with 1 in place of the batch; an axis that batch and something else share has that something.
         batch_axes: axes that grow with the batch.
+        length_axes: axes that are the sequence length, or that and the batch folded into one; `shape` has the greatest
+            length there.
+        other_axes: axes that follow the length in another way, such as twice the length.
     """
 
     dtype: str
     shape: tuple[int, ...]
     batch_axes: tuple[int, ...]
+    length_axes: tuple[int, ...] = ()
+    other_axes: tuple[int, ...] = ()
 
     @property
     def is_per_sample(self) -> bool:
-        """Whether row `i` along axis 0 is sample `i`."""
-        return self.batch_axes == (0,) and self.shape[0] == 1
+        """Whether row `i` along axis 0 is sample `i`, and the axes behind it are fixed or the sequence length."""
+        return self.batch_axes == (0,) and self.shape[0] == 1 and not self.other_axes
 
     @property
     def sample_bytes(self) -> int:

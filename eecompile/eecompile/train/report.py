@@ -14,8 +14,9 @@ class HeadReport:
         agreement: share of the validation samples (of their pixels, where the answer is dense) for which it gives the
             trunk's answer.
         accuracy: share that it answers as labelled; None without labels.
-        best_epoch: the epoch whose weights were kept, counted from 1.
-        losses: mean training loss of each epoch.
+        best_epoch: the epoch whose weights were kept, counted from 1; 0: the head is as it was given.
+        losses: mean training loss of each epoch; not a number where no step had a finite one.
+        problem: why the head was given up before the last epoch, or None.
     """
 
     name: str
@@ -23,6 +24,7 @@ class HeadReport:
     accuracy: float | None
     best_epoch: int
     losses: tuple[float, ...]
+    problem: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +41,7 @@ class TrainReport:
         interrupted: whether the user stopped it; the heads then hold the best weights so far.
         seconds: of the whole run.
         features_seconds: of computing features.
-        device: where it ran, and in which precision.
+        device: where it ran, and in which precision, as words.
     """
 
     heads: tuple[HeadReport, ...]

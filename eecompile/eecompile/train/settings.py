@@ -29,11 +29,12 @@ class TrainSettings:
         loss_weights: of the exits in joint mode: `eenet` k/(K(K+1)), `equal` 1 each, `pame` 1/K each.
         epochs: passes over the training samples.
         batch: samples a step.
-        learning_rate: at the peak of the schedule.
+        learning_rate: at the peak of the schedule; a step that would move a layer too far is shortened.
         weight_decay: on weights, not on biases and norms.
-        augmentation: `none`, or `crop-flip`: images are shifted by up to 4 pixels (1/8 of the side) and mirrored.
-        views: in frozen mode, how many augmented copies of each sample are computed and cached; 1 without augmentation.
-        cache_bytes: most bytes of cached features on disk; what does not fit is computed again in every epoch.
+        augmentation: `none`, or `crop-flip`: images are shifted by up to 1/8 of the side and mirrored.
+        views: in frozen mode, how many augmented copies of each sample there are: epochs take them in turn, so that
+            features can be kept. 1 without augmentation. In joint mode every epoch draws anew.
+        cache_bytes: most bytes of features kept on disk; what does not fit is computed again in every epoch.
         validation: share of the training samples that no step sees and by which the best epoch is kept.
         device: where to train; `auto`: a GPU where torch has one.
         precision: of the arithmetic; `auto`: bfloat16 where the device has units for it (AMX, a recent GPU), else
@@ -61,6 +62,11 @@ class TrainSettings:
     precision: str = "auto"
     seed: int = 0
 
+    @property
+    def needs_labels(self) -> bool:
+        """Whether something learns from labels."""
+        return self.mode == "joint" or self.target == "labels"
+
     def __post_init__(self) -> None:
         for flag, value, known in (
             ("--mode", self.mode, MODES),
@@ -72,15 +78,22 @@ class TrainSettings:
         ):
             if value not in known:
                 raise UserError(flag, f"got {value!r}, expected one of {', '.join(known)}", "Choose one of them")
-        for flag, number in (
-            ("--epochs", self.epochs),
-            ("--train-batch", self.batch),
-            ("--views", self.views),
-            ("--learning-rate", self.learning_rate),
-            ("--temperature", self.temperature),
+        for flag, number, least in (
+            ("--epochs", self.epochs, 1),
+            ("--train-batch", self.batch, 2),
+            ("--views", self.views, 1),
+            ("--cache-size", self.cache_bytes, 0),
+            ("--seed", self.seed, 0),
+            ("--weight-decay", self.weight_decay, 0),
         ):
-            if not number > 0:
-                raise UserError(flag, f"got {number}, expected more than 0", "Give a positive number")
+            if not least <= number < float("inf"):
+                raise UserError(flag, f"got {number}, expected {least} or more", f"Give {least} or more")
+        for flag, rate in (("--learning-rate", self.learning_rate), ("--temperature", self.temperature)):
+            if not 0 < rate < float("inf"):
+                raise UserError(flag, f"got {rate}, expected more than 0", "Give a positive number")
+        if self.views > 1 and self.augmentation == "none":
+            problem = f"got {self.views} without augmentation, which would make equal copies, expected 1"
+            raise UserError("--views", problem, "Add --augmentation crop-flip, or leave --views out")
         if not 0 <= self.alpha <= 1:
             raise UserError("--alpha", f"got {self.alpha}, expected 0 to 1", "Give for example 0.5")
         if not 0 < self.validation < 1:

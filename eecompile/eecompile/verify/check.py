@@ -20,7 +20,7 @@ class Check:
         whole_error: of the chain's final logits against its own whole network.
         exit_errors: of each exit's logits against the same exit in float32.
         allowed_error: what each of these may be.
-        agreement: share of the samples that the final exit answers as in float32.
+        agreement: share of the samples, of maps of their pixels, that the final exit answers as in float32.
         least_agreement: what that must be; None where the build promised nothing for such samples.
     """
 
@@ -89,7 +89,7 @@ def _refuse(found: Check, exits: Sequence[str], where: str) -> None:
     if found.least_agreement is not None and found.agreement < found.least_agreement:
         raise BundleError(
             f"{where}, {found.name}",
-            f"the final exit answers {found.agreement:.2%} of the samples as in float32, "
+            f"the final exit gives {found.agreement:.2%} of its answers as in float32, "
             f"expected at least {found.least_agreement:.2%}",
             "Build again, with a smaller --max-quant-drop or with data like those that it will run on",
         )

@@ -28,7 +28,7 @@ CHANCE = 1e-3
 
 
 def logit_error(got: Array, expected: Array, precision: str) -> float:
-    """Return how far logits `[samples, classes]` are off.
+    """Return how far logits `[samples, classes, ...]` are off.
 
     In float32 it is the largest difference in units of the spread. In other precisions, where the largest of many
     roundings grows with the number of samples, it is the root mean square difference in units of the expected logits'
@@ -48,7 +48,8 @@ def least_agreement(max_quant_drop: float, *, tune_samples: int, samples: int) -
 
     The build saw at most `max_quant_drop` of the *tune* samples answered otherwise. Of all samples it may be more, by
     what *tune* may have missed (Clopper–Pearson), and of the samples compared more again, by what they may have drawn
-    (binomial); both by chance `CHANCE`.
+    (binomial); both by chance `CHANCE`. Shares of pixels are held to the same: the mean of shares that lie between 0
+    and 1 spreads no more than that of samples which are wholly right or wrong.
 
     Args:
         max_quant_drop: what the build allowed.

@@ -10,6 +10,7 @@ from eecompile.verify.tolerance import least_agreement
 from eecompile.verify.ways import Way, find_ways, reference_way
 from eengines.engine_cache import CheckedFolder
 from eengines.tensors import Array
+from eerun.answer_unit import answer_unit
 from eerun.bundle import Bundle, open_bundle
 from eerun.data import default_data_path, load_data, make_splits
 from eerun.inputs import check_inputs
@@ -28,6 +29,7 @@ class Verification:
         files: number of files whose digests were checked.
         plans: what is kept of plans of GPUs; damaged ones are built again, and are no fault of the bundle.
         samples: number of samples compared.
+        unit: what answers are counted by: `sample`, or `pixel`.
         kind: `real` or `random`.
         reference: what everything is compared with.
         checks: one for each configuration that ran.
@@ -37,6 +39,7 @@ class Verification:
     files: int
     plans: CheckedFolder
     samples: int
+    unit: str
     kind: str
     reference: str
     checks: tuple[Check, ...]
@@ -62,9 +65,9 @@ def verify(path: Path, *, data: str | None, engine: str, precision: str, samples
     plans = bundle.verify_files()
     found = find_ways(bundle, engine=engine, precision=precision)
     inputs, kind = _samples(bundle, data, samples)
-    count = len(next(iter(inputs.values())))
     reference = reference_way(bundle)
     float32 = run(reference.configuration, inputs)
+    count = len(float32.chain)
 
     def checked(way: Way, logits: Logits) -> Check:
         return check(
@@ -85,6 +88,7 @@ def verify(path: Path, *, data: str | None, engine: str, precision: str, samples
         files=len(bundle.manifest.files),
         plans=plans,
         samples=count,
+        unit=answer_unit(bundle.manifest.task),
         kind=kind,
         reference=reference.name,
         checks=tuple(checks),

@@ -1,14 +1,11 @@
 """Refuse graphs whose weights lie in other files: nothing has checked what is in these.
 
-The graph is read as protobuf reads it, field by field, and not searched for bytes: a number can be written in several
-ways that all parse, and the same bytes may be harmless text elsewhere. Payloads are stepped over, never copied, so that
-the size of the weights does not matter. Wire format: protobuf.dev/programming-guides/encoding; numbers of
-fields: onnx.proto.
+The graph is read as protobuf reads it, see `wire_format`. Numbers of fields: onnx.proto.
 """
 
-from collections.abc import Iterator, Mapping
-from typing import NamedTuple
+from collections.abc import Mapping
 
+from eengines.backends.wire_format import DELIMITED, VARINT, Field, MalformedError, fields_of
 from eengines.errors import EngineError
 
 __all__ = ["refuse_external_weights"]
@@ -40,25 +37,6 @@ IR_VERSION, GRAPH = 1, 7
 EXTERNAL_DATA, DATA_LOCATION = 13, 14
 """Fields of `TensorProto`: the file, offset and length, and whether they count (0: no)."""
 
-VARINT, FIXED64, DELIMITED, FIXED32 = 0, 1, 2, 5
-"""Wire types. Groups (3 and 4) are of no ONNX version."""
-
-TAG_BITS, VARINT_BITS = 32, 64
-
-
-class Field(NamedTuple):
-    """One field: its number and wire type, where its payload is, and its value if that is a varint."""
-
-    number: int
-    wire: int
-    start: int
-    end: int
-    value: int
-
-
-class MalformedError(ValueError):
-    """The bytes are not the message that they should be."""
-
 
 def refuse_external_weights(graph: bytes, where: str) -> None:
     """Check an ONNX graph, without onnx.
@@ -85,7 +63,7 @@ def _has_external_tensor(content: bytes) -> bool:
     while waiting:
         message, start, end = waiting.pop()
         inner = INNER[message]
-        for field in _fields(content, start, end):
+        for field in fields_of(content, start, end):
             if field.number in inner:
                 _expect(field, DELIMITED, message)
                 waiting.append((inner[field.number], field.start, field.end))
@@ -104,41 +82,3 @@ def _has_external_tensor(content: bytes) -> bool:
 def _expect(field: Field, wire: int, message: str) -> None:
     if field.wire != wire:
         raise MalformedError(f"field {field.number} of {message} has wire type {field.wire}, expected {wire}")
-
-
-def _fields(content: bytes, at: int, end: int) -> Iterator[Field]:
-    """Yield the fields of the message at `content[at:end]`."""
-    while at < end:
-        tag, start = _varint(content, at, end, bits=TAG_BITS)
-        number, wire, value = tag >> 3, tag & 7, 0
-        if number == 0:
-            raise MalformedError(f"field 0 at byte {at}")
-        if wire == VARINT:
-            value, after = _varint(content, start, end, bits=VARINT_BITS)
-        elif wire == DELIMITED:
-            length, start = _varint(content, start, end, bits=TAG_BITS)
-            after = start + length
-        elif wire in (FIXED64, FIXED32):
-            after = start + (8 if wire == FIXED64 else 4)
-        else:
-            raise MalformedError(f"unknown wire type {wire} at byte {at}")
-        if after > end:
-            raise MalformedError(f"the field at byte {at} ends at {after}, its message at {end}")
-        yield Field(number, wire, start, after, value)
-        at = after
-
-
-def _varint(content: bytes, at: int, end: int, *, bits: int) -> tuple[int, int]:
-    """Return a number, seven bits a byte and the least first, and where it ends. Overlong forms are valid."""
-    value = 0
-    for shift in range(0, bits, 7):
-        if at >= end:
-            raise MalformedError(f"it ends within a number at byte {at}")
-        byte = content[at]
-        at += 1
-        value |= (byte & 0x7F) << shift
-        if byte < 0x80:
-            if value >> bits:
-                break
-            return value, at
-    raise MalformedError(f"a number of more than {bits} bits before byte {at}")

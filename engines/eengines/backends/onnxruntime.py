@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from eengines.backends.binding import check_binding
-from eengines.engine import Capability, Engine, Session
+from eengines.engine import NO_SIZES, Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 from eengines.threads import default_threads
@@ -52,27 +52,29 @@ class OnnxRuntimeBackend:
             ok=True, reason="onnxruntime is installed", precisions=frozenset({"float32", "float16", "int8"})
         )
 
-    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
+    def load(self, graph: Path | bytes, *, threads: int | None, sizes: Mapping[str, int] = NO_SIZES) -> Engine:
         """Load one graph; see `Backend.load`. The first call in a process fixes the number of threads."""
         import onnxruntime
 
         options = session_options(threads)
+        for name, size in sizes.items():
+            options.add_free_dimension_override_by_name(name, size)
         source = graph if isinstance(graph, bytes) else str(graph)
         try:
             session = onnxruntime.InferenceSession(source, options, providers=PROVIDERS)
         except failures() as error:
             where = "segment" if isinstance(graph, bytes) else str(graph)
             raise EngineError(where, f"ONNX Runtime refuses the graph: {error}", "Build the bundle again") from error
-        return OnnxRuntimeEngine(session)
+        return OnnxRuntimeEngine(session, sizes)
 
 
 class OnnxRuntimeEngine:
     """One ONNX Runtime session; its bindings to buffers are the `Session`s of the protocol."""
 
-    def __init__(self, session: Any) -> None:
+    def __init__(self, session: Any, sizes: Mapping[str, int]) -> None:
         self._session = session
-        self._inputs = tuple(tensor_spec(value) for value in session.get_inputs())
-        self._outputs = tuple(tensor_spec(value) for value in session.get_outputs())
+        self._inputs = tuple(tensor_spec(value, sizes=sizes) for value in session.get_inputs())
+        self._outputs = tuple(tensor_spec(value, sizes=sizes) for value in session.get_outputs())
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -180,18 +182,19 @@ def failures() -> tuple[type[Exception], ...]:
     return (*classes, RuntimeError)
 
 
-def tensor_spec(value: Any, dtypes: Mapping[str, str] = DTYPES) -> TensorSpec:
+def tensor_spec(value: Any, dtypes: Mapping[str, str] = DTYPES, *, sizes: Mapping[str, int] = NO_SIZES) -> TensorSpec:
     """The row of an ONNX Runtime input or output: everything behind the symbolic batch axis must be fixed.
 
     Args:
         value: an `onnxruntime.NodeArg`.
         dtypes: ONNX Runtime's name of each type that can be bound → ours.
+        sizes: of axes behind the batch that have a name, as the graph was loaded for.
 
     Raises:
         EngineError: it has another type or shape.
     """
     dtype = dtypes.get(value.type)
-    shape = list(value.shape)
+    shape = [*value.shape[:1], *(sizes.get(size, size) for size in value.shape[1:])]
     if dtype is None or not shape or isinstance(shape[0], int) or not all(isinstance(d, int) for d in shape[1:]):
         raise EngineError(
             f"tensor {value.name!r}",

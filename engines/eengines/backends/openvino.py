@@ -15,7 +15,8 @@ from typing import Any
 
 from eengines.backends.binding import check_binding
 from eengines.backends.external_weights import refuse_external_weights
-from eengines.engine import Capability, Engine, Session
+from eengines.backends.named_axes import declared_sizes
+from eengines.engine import NO_SIZES, Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 from eengines.threads import default_threads
@@ -37,6 +38,9 @@ DTYPES: Mapping[str, str] = {
     "i64": "int64",
     "boolean": "bool",
 }
+
+Sizes = Mapping[str, Mapping[int, int]]
+"""Input or output → axis → size."""
 
 SINK = "/sink_port_0"
 """What the ONNX frontend appends to the name of an output."""
@@ -63,7 +67,7 @@ class OpenVinoBackend:
             ok=True, reason="openvino is installed", precisions=frozenset({"float32", "float16", *optional})
         )
 
-    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:
+    def load(self, graph: Path | bytes, *, threads: int | None, sizes: Mapping[str, int] = NO_SIZES) -> Engine:
         """Load one graph; see `Backend.load`."""
         where = "segment" if isinstance(graph, bytes) else str(graph)
         try:
@@ -71,21 +75,23 @@ class OpenVinoBackend:
         except OSError as error:
             raise EngineError(where, f"cannot be read: {error}", "Build the bundle again") from error
         refuse_external_weights(content, where)
-        frontend = _frontend()
+        frontend, declared = _frontend(), declared_sizes(content, sizes, where)
         try:
             model = frontend.convert(frontend.load(io.BytesIO(content)))
+            if sizes:
+                _fix(model, declared)
         except _refusals() as error:
             raise EngineError(where, f"OpenVINO refuses the graph: {error}", "Build the bundle again") from error
-        return OpenVinoEngine(model, threads or default_threads())
+        return OpenVinoEngine(model, declared, threads or default_threads())
 
 
 class OpenVinoEngine:
     """One graph, compiled for every batch size that was asked for so far."""
 
-    def __init__(self, model: Any, threads: int) -> None:
+    def __init__(self, model: Any, declared: Sizes, threads: int) -> None:
         self._model = model
-        self._inputs = tuple(_spec(port) for port in model.inputs)
-        self._outputs = tuple(_spec(port) for port in model.outputs)
+        self._inputs = tuple(_spec(port, declared) for port in model.inputs)
+        self._outputs = tuple(_spec(port, declared) for port in model.outputs)
         self._options = {
             "INFERENCE_PRECISION_HINT": "f32",
             "INFERENCE_NUM_THREADS": threads,
@@ -175,6 +181,19 @@ def _refusals() -> tuple[type[Exception], ...]:
     return (RuntimeError, *(getattr(frontend, name) for name in (*names, "OpValidationFailure")))
 
 
+def _fix(model: Any, declared: Sizes) -> None:
+    """Give axes of the inputs their declared size, in place; shapes behind them follow."""
+    import openvino
+
+    shapes = {}
+    for port in model.inputs:
+        shape = list(port.partial_shape)
+        for axis, size in declared.get(_name(port), {}).items():
+            shape[axis] = openvino.Dimension(size)
+        shapes[port] = openvino.PartialShape(shape)
+    model.reshape(shapes)
+
+
 def _tensor(array: Array, element_type: Any) -> Any:
     """Wrap an array without a copy."""
     import openvino
@@ -184,16 +203,21 @@ def _tensor(array: Array, element_type: Any) -> Any:
     return openvino.Tensor(array, openvino.Shape(list(array.shape)), element_type)
 
 
-def _spec(port: Any) -> TensorSpec:
-    """The row of an input or output: everything behind the symbolic batch axis must be fixed."""
+def _spec(port: Any, declared: Sizes) -> TensorSpec:
+    """The row of an input or output: everything behind the symbolic batch axis must be fixed.
+
+    A size that OpenVINO cannot tell before it knows the batch is the declared one.
+    """
     shape, kind = list(port.partial_shape), port.element_type.to_string()
-    if kind not in DTYPES or not shape or shape[0].is_static or not all(size.is_static for size in shape[1:]):
+    known = declared.get(_name(port), {})
+    row = [size.get_length() if size.is_static else known.get(axis) for axis, size in enumerate(shape)][1:]
+    if kind not in DTYPES or not shape or shape[0].is_static or None in row:
         raise EngineError(
             f"tensor {port.any_name!r}",
             f"got {kind} {port.partial_shape}, expected a symbolic batch axis in front and fixed axes behind",
             "Build the bundle again",
         )
-    return TensorSpec(name=_name(port), dtype=DTYPES[kind], shape=tuple(size.get_length() for size in shape[1:]))
+    return TensorSpec(name=_name(port), dtype=DTYPES[kind], shape=tuple(size for size in row if size is not None))
 
 
 def _name(port: Any) -> str:

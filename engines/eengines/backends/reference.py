@@ -9,7 +9,7 @@ import numpy as np
 
 from eengines.backends.binding import check_binding
 from eengines.backends.external_weights import refuse_external_weights
-from eengines.engine import Capability, Engine, Session
+from eengines.engine import NO_SIZES, Capability, Engine, Session
 from eengines.errors import EngineError
 from eengines.tensors import Array, TensorSpec
 
@@ -27,7 +27,7 @@ class ReferenceBackend:
             return Capability(ok=False, reason="onnx is not installed: pip install 'eecompile[compile]'")
         return Capability(ok=True, reason="onnx is installed", precisions=frozenset({"float32", "float16", "int8"}))
 
-    def load(self, graph: Path | bytes, *, threads: int | None) -> Engine:  # noqa: ARG002 - one thread is all it has
+    def load(self, graph: Path | bytes, *, threads: int | None, sizes: Mapping[str, int] = NO_SIZES) -> Engine:  # noqa: ARG002 - one thread is all it has
         """Load one graph; see `Backend.load`."""
         import onnx
         from google.protobuf.message import DecodeError
@@ -46,16 +46,16 @@ class ReferenceBackend:
             raise EngineError(where, f"not an ONNX graph: {error}", "Build the bundle again") from error
         except (RuntimeError, ValueError, TypeError, KeyError) as error:
             raise EngineError(where, f"onnx.reference refuses the graph: {error}", "Build the bundle again") from error
-        return ReferenceEngine(evaluator, proto)
+        return ReferenceEngine(evaluator, proto, sizes)
 
 
 class ReferenceEngine:
     """One graph in the reference evaluator."""
 
-    def __init__(self, evaluator: Any, proto: Any) -> None:
+    def __init__(self, evaluator: Any, proto: Any, sizes: Mapping[str, int]) -> None:
         self._evaluator = evaluator
-        self._inputs = tuple(_spec(value) for value in proto.graph.input)
-        self._outputs = tuple(_spec(value) for value in proto.graph.output)
+        self._inputs = tuple(_spec(value, sizes) for value in proto.graph.input)
+        self._outputs = tuple(_spec(value, sizes) for value in proto.graph.output)
 
     @property
     def inputs(self) -> tuple[TensorSpec, ...]:
@@ -93,17 +93,18 @@ class ReferenceSession:
             np.copyto(target, result, casting="no")
 
 
-def _spec(value: Any) -> TensorSpec:
-    """The row of a graph input or output."""
+def _spec(value: Any, sizes: Mapping[str, int]) -> TensorSpec:
+    """The row of a graph input or output; `sizes` are those of axes with a name."""
     import onnx
 
     tensor = value.type.tensor_type
     dims = tensor.shape.dim
-    if not dims or dims[0].HasField("dim_value") or not all(d.HasField("dim_value") for d in dims[1:]):
+    shape = [d.dim_value if d.HasField("dim_value") else sizes.get(d.dim_param) for d in dims[1:]]
+    if not dims or dims[0].HasField("dim_value") or None in shape:
         raise EngineError(
             f"tensor {value.name!r}",
             "expected a symbolic batch axis in front and fixed axes behind",
             "Build the bundle again",
         )
     dtype = np.dtype(onnx.helper.tensor_dtype_to_np_dtype(tensor.elem_type)).name
-    return TensorSpec(name=value.name, dtype=dtype, shape=tuple(d.dim_value for d in dims[1:]))
+    return TensorSpec(name=value.name, dtype=dtype, shape=tuple(size for size in shape if size is not None))

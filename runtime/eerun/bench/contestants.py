@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 
 from eengines.tensors import Array
 from eerun.configuration import Configuration
-from eerun.executor import Executor, Step
+from eerun.executor import Executor, LengthExecutor, Step
 from eerun.model import Model
 
 __all__ = ["Answer", "ChainContestants", "Contestant"]
@@ -18,7 +18,7 @@ class Answer(NamedTuple):
     """What a contestant says to one batch.
 
     Attributes:
-        labels: `[samples] int64`.
+        labels: `[samples] int64`, or `[samples, height, width]`.
         exit_index: `[samples] int32`, or None for a network without exits.
         steps: what each segment did, for each part of the batch; empty for a network without exits.
     """
@@ -61,7 +61,7 @@ class ChainContestants:
         executor: Executor = way.open_chain(threads=threads)
         self.executor = executor
 
-        def model(thresholds: Sequence[float | None]) -> Model:
+        def model(thresholds: Sequence[float | None], executor: Executor = executor) -> Model:
             return Model(
                 manifest=way.bundle.manifest,
                 engine=way.engine,
@@ -73,11 +73,27 @@ class ChainContestants:
 
         self.model = model(policy.thresholds)
         self._undecided = model((float("inf"),) * len(policy.thresholds))
+        self._padded = None
+        if isinstance(executor, LengthExecutor):
+            self._padded = model(policy.thresholds, executor.padded())
 
     def with_exits(self, x: Mapping[str, Array]) -> Answer:
         """The chain as services use it."""
         result = self.model.infer(x)
         return Answer(result.labels, result.exit_index, result.steps)
+
+    @property
+    def padded(self) -> Callable[[Mapping[str, Array]], Answer] | None:
+        """The chain with every sample padded to the greatest length; None: the network has no sequence axis."""
+        model = self._padded
+        if model is None:
+            return None
+
+        def answer(x: Mapping[str, Array]) -> Answer:
+            result = model.infer(x)
+            return Answer(result.labels, result.exit_index, result.steps)
+
+        return answer
 
     def without_exits(self, x: Mapping[str, Array]) -> Answer:
         """The chain when everybody is asked at every exit and nobody leaves early."""

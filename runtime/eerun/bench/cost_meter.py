@@ -4,8 +4,8 @@ import random
 from dataclasses import replace
 from statistics import median
 from time import perf_counter_ns
+from typing import Protocol
 
-from eerun.bench.whole_network import WholeNetwork
 from eerun.costs import CostTable
 from eerun.executor import Cell, Executor, Run
 
@@ -14,6 +14,13 @@ __all__ = ["CostMeter"]
 ORDER_SEED = 0
 
 NS_PER_MS = 1e6
+
+
+class HasRun(Protocol):
+    """A whole network, with or without the bench around it."""
+
+    def run(self, bucket: int) -> Run:
+        """One bucket by itself, on whatever its buffers hold."""
 
 
 class CostMeter:
@@ -25,7 +32,7 @@ class CostMeter:
         spent_ns: nanoseconds in runs so far.
     """
 
-    def __init__(self, chain: Executor, whole: WholeNetwork, costs: CostTable, *, batch: int) -> None:
+    def __init__(self, chain: Executor, whole: HasRun, costs: CostTable, *, batch: int) -> None:
         """Prepare the buckets that a batch of `batch` samples can need: all up to the first that holds it."""
         fitting = [index for index, bucket in enumerate(costs.buckets) if bucket >= min(batch, costs.max_batch)]
         self._costs, self._used = costs, fitting[0] + 1
@@ -61,6 +68,10 @@ class CostMeter:
             self._times[self._keys[index]].append(took)
             self.spent_ns += took
             self._done += 1
+
+    def table_at(self, length: int | None) -> CostTable:  # noqa: ARG002 - there is one
+        """The same; a network without a sequence axis has one length."""
+        return self.table()
 
     def table(self) -> CostTable:
         """The medians, after one round or more; engine, device and moves are those of the bundle's table."""

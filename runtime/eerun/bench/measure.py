@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter_ns
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,15 +12,15 @@ from numpy.typing import NDArray
 from eengines.tensors import Array
 from eerun.bench.batches import batches_of
 from eerun.bench.contestants import Answer, Contestant
-from eerun.bench.cost_meter import CostMeter
+from eerun.bench.length_meter import Meter
 from eerun.bench.rivals import Rival
 from eerun.bench.settings import BenchSettings
 from eerun.bench.turns import Settle, block_batches, turns_of_block
 from eerun.executor import Step
 
-__all__ = ["CHAIN", "EXITS_OFF", "Measured", "RivalCall", "measure"]
+__all__ = ["CHAIN", "EXITS_OFF", "PADDED", "Measured", "RivalCall", "measure", "padded_name"]
 
-CHAIN, EXITS_OFF = "chain", "exits-off"
+CHAIN, EXITS_OFF, PADDED = "chain", "exits-off", "padded"
 
 RIVAL_ENGINE = "the rival's own"
 
@@ -36,6 +37,11 @@ LEAST_ROUNDS = 5
 """Least number of times that every segment, and a rival, is measured."""
 
 LEAST_WARM_UP = 2
+
+
+def padded_name(whole: str) -> str:
+    """Name of a whole network's contestant with every sample padded to the greatest length."""
+    return f"{whole}-{PADDED}"
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -56,7 +62,8 @@ class Measured:
     Attributes:
         times_ns: contestant -> `[batches] int64`.
         steps: `[batch][part]` what the chain's segments did.
-        labels: contestant -> `[samples] int64` answers of the first pass over all samples.
+        labels: contestant -> `[samples] int64` answers of the first pass over all samples; maps `[samples, height,
+            width]` in the smallest integer type.
         exit_index: `[samples] int32` where the chain let each sample leave in that pass.
         rival: calls of the further rival.
         wall_ns: nanoseconds of the run, warm-up not counted.
@@ -64,7 +71,7 @@ class Measured:
 
     times_ns: Mapping[str, NDArray[np.int64]]
     steps: Sequence[tuple[tuple[Step, ...], ...]]
-    labels: Mapping[str, NDArray[np.int64]]
+    labels: Mapping[str, NDArray[Any]]
     exit_index: NDArray[np.int32]
     rival: Sequence[RivalCall]
     wall_ns: int
@@ -73,12 +80,13 @@ class Measured:
 class _Recorder:
     """Collects what the contestants say and how long they take."""
 
-    def __init__(self, samples: int, contestants: Mapping[str, Contestant]) -> None:
+    def __init__(self, samples: int, contestants: Mapping[str, Contestant], output: Sequence[int]) -> None:
         self.samples = samples
         self.contestants = contestants
         self.settle = Settle()
         self.times: dict[str, list[int]] = {name: [] for name in contestants}
-        self.labels = {name: np.empty(samples, np.int64) for name in contestants}
+        dtype = np.min_scalar_type(output[0]) if len(output) > 1 else np.dtype(np.int64)
+        self.labels = {name: np.empty((samples, *output[1:]), dtype) for name in contestants}
         self.exit_index = np.empty(samples, np.int32)
         self.steps: list[tuple[tuple[Step, ...], ...]] = []
         self.rival: list[RivalCall] = []
@@ -142,10 +150,12 @@ class _Block:
 def measure(
     contestants: Mapping[str, Contestant],
     rival: Rival | None,
-    meter: CostMeter,
+    meter: Meter,
     inputs: Mapping[str, Array],
     settings: BenchSettings,
     progress: Callable[[float], None],
+    *,
+    output: Sequence[int],
 ) -> Measured:
     """Run all contestants until the time is over and every sample was seen once.
 
@@ -156,11 +166,12 @@ def measure(
         inputs: samples `[samples, ...]` by input name.
         settings: batch, duration, warm-up and seed.
         progress: called with the share of the run that is over.
+        output: shape of one sample's logits.
     """
     samples = len(next(iter(inputs.values())))
     before = _warm_up(contestants, rival, meter, inputs, settings)
     engines = {name: contestant.engine for name, contestant in contestants.items()}
-    recorder = _Recorder(samples, contestants)
+    recorder = _Recorder(samples, contestants, output)
     started = perf_counter_ns()
     for number, block in enumerate(_blocks(inputs, settings)):
         order = turns_of_block(engines, number)
@@ -190,7 +201,7 @@ def _blocks(inputs: Mapping[str, Array], settings: BenchSettings) -> Iterator[_B
 
 
 def _share_done(
-    recorder: _Recorder, meter: CostMeter, elapsed_ns: int, settings: BenchSettings, *, with_rival: bool
+    recorder: _Recorder, meter: Meter, elapsed_ns: int, settings: BenchSettings, *, with_rival: bool
 ) -> float:
     """How much of the run is over: time, samples, and least rounds, whichever is furthest behind."""
     shares = [1.0, recorder.seen / recorder.samples, meter.rounds / LEAST_ROUNDS]
@@ -204,7 +215,7 @@ def _share_done(
 def _warm_up(
     contestants: Mapping[str, Contestant],
     rival: Rival | None,
-    meter: CostMeter,
+    meter: Meter,
     inputs: Mapping[str, Array],
     settings: BenchSettings,
 ) -> Mapping[str, Array]:

@@ -1,11 +1,10 @@
 """What a batch would cost if nothing but the segments took time, and how many samples must leave for a chain to pay."""
 
 from collections.abc import Iterable
-from math import lgamma
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eerun.binomial import binomial
 from eerun.costs import CostTable
 from eerun.executor import Step
 
@@ -48,16 +47,8 @@ def break_even_share(costs: CostTable, batch: int) -> float | None:
     low, high = 0.0, 1.0
     for _ in range(BISECTIONS):
         middle = (low + high) / 2
-        if float(_binomial(rows, 1 - middle) @ chain_ms) <= whole_ms:
+        if float(binomial(rows, 1 - middle) @ chain_ms) <= whole_ms:
             high = middle
         else:
             low = middle
     return high
-
-
-def _binomial(count: int, share: float) -> NDArray[np.float64]:
-    """The probabilities of 0 to `count` survivors, `[count + 1]`, for a share strictly between 0 and 1."""
-    survivors = np.arange(count + 1)
-    choose = np.array([lgamma(count + 1) - lgamma(n + 1) - lgamma(count - n + 1) for n in survivors.tolist()])
-    logs: NDArray[np.float64] = choose + survivors * np.log(share) + (count - survivors) * np.log1p(-share)
-    return np.exp(logs)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from eerun.bench.environment import Environment
 from eerun.bench.gpu_result import GpuSummary
 from eerun.bench.settings import BenchSettings
-from eerun.bench.speeds import BaselineSummary, ContestantSummary, RivalSummary
+from eerun.bench.speeds import BaselineSummary, ContestantSummary, PaddingSummary, RivalSummary
 from eerun.bench.statistics import PairedRatio
 from eerun.bench.subject import Subject
 from eerun.costs import CostTable
@@ -37,33 +37,41 @@ class Float32Summary:
 
 @dataclass(frozen=True, kw_only=True)
 class Quality:
-    """Answers of one pass over the test split; shares are of its samples.
+    """Answers of one pass over the test split; shares are of its samples or, with one answer a pixel, of its pixels.
+
+    Pixels that their label says do not count are left out where answers are compared with labels.
 
     Attributes:
         samples: size of the split.
+        unit: what shares are of, and what won and lost count: `sample` or `pixel`.
         accuracy: share that the chain answers as labelled; None without labels.
         accuracy_whole: the same of the fastest whole network.
-        won: samples that only the chain answers as labelled.
-        lost: samples that only the fastest whole network answers as labelled.
+        won: samples or pixels that only the chain answers as labelled.
+        lost: those that only the fastest whole network answers as labelled.
         agreement: share where chain and fastest whole network say the same.
         agreement_exits_off: share where the chain with exits off and the whole network of its own engine and precision
             say the same.
+        mean_iou: mean intersection over union of the chain's answers; None without labels, or for one answer a sample.
+        mean_iou_whole: the same of the fastest whole network.
         float32: the network in float32; None: no float32 configuration runs here.
     """
 
     samples: int
+    unit: str = "sample"
     accuracy: float | None
     accuracy_whole: float | None
     won: int | None
     lost: int | None
     agreement: float
     agreement_exits_off: float
+    mean_iou: float | None = None
+    mean_iou_whole: float | None = None
     float32: Float32Summary | None
 
 
 @dataclass(frozen=True, kw_only=True)
 class ExitSummary:
-    """Those who left at one exit. Without leavers all but the share is None.
+    """Those who left at one exit. Without leavers all but the share is None. Accuracy as in `Quality`.
 
     Attributes:
         name: name of the exit.
@@ -156,6 +164,7 @@ class BenchResult:
         wall_s: seconds of the whole run, all contestants together.
         warnings: what the user should know.
         gpu: the card and the times on it; None: the chain ran on the host.
+        padding: what length buckets bring; None: the network has no sequence axis.
     """
 
     format: str
@@ -182,6 +191,7 @@ class BenchResult:
     wall_s: float
     warnings: tuple[str, ...]
     gpu: GpuSummary | None = None
+    padding: PaddingSummary | None = None
 
     @property
     def whole(self) -> BaselineSummary:

@@ -14,7 +14,7 @@ from eengines.tensors import Array
 __all__ = ["RIVALS", "Rival", "RivalEntry", "load_rival"]
 
 Rival = Callable[[Mapping[str, Array]], tuple[NDArray[np.int64], NDArray[np.int32]]]
-"""Answers a batch: labels `[samples] int64` and exit index `[samples] int32`."""
+"""Answers a batch: labels `[samples] int64`, or `[samples, height, width]`, and exit index `[samples] int32`."""
 
 
 class RivalEntry(NamedTuple):

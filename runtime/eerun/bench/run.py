@@ -10,12 +10,12 @@ import numpy as np
 from eengines.device import Device
 from eengines.threads import threads_or_default
 from eerun.bench.contestants import ChainContestants, Contestant
-from eerun.bench.cost_meter import CostMeter
 from eerun.bench.environment import environment
 from eerun.bench.gpu_card import BenchCard
 from eerun.bench.gpu_measure import bench_card, measure_gpu
 from eerun.bench.heats import Field, run_heats
-from eerun.bench.measure import CHAIN, EXITS_OFF, Measured, measure
+from eerun.bench.length_meter import Meter, make_meter
+from eerun.bench.measure import CHAIN, EXITS_OFF, PADDED, Measured, measure, padded_name
 from eerun.bench.oracle import break_even_share, oracle_ms
 from eerun.bench.result import BenchResult
 from eerun.bench.rivals import Rival, load_rival
@@ -26,16 +26,18 @@ from eerun.bench.statistics import paired_ratio
 from eerun.bench.subject import Subject, subject_of
 from eerun.bench.summarise import summarise_contestant, summarise_exits, summarise_segments, summarise_trials
 from eerun.bench.summarise_baselines import against_fastest, fastest_of, summarise_baselines
+from eerun.bench.summarise_padding import summarise_padding
 from eerun.bench.summarise_quality import float32_answers, summarise_quality
 from eerun.bench.summarise_rival import summarise_rival
 from eerun.bundle import Bundle, find_bundle, open_bundle
 from eerun.choose_configuration import choose_configuration
-from eerun.costs import CostTable
+from eerun.data import check_labels, ignored_label
 
 __all__ = ["run_bench"]
 
-FORMAT = "eerun.bench/2.1"
-"""2.1 added `gpu`, and `driver` to `environment`; see `eerun.bench.gpu_result`."""
+FORMAT = "eerun.bench/2.2"
+"""2.2 added `unit` and mean IoU to `quality`, and `padding`.
+2.1 added `gpu`, and `driver` to `environment`; see `eerun.bench.gpu_result`."""
 NS_PER_MS = 1e6
 
 
@@ -65,14 +67,16 @@ def run_bench(
     )
     threads, inputs = threads_or_default(settings.threads), split.samples.inputs
     chain = ChainContestants(way, threads=threads)
+    check_labels(split.samples.labels, chain.executor.output_shape, source=f"{split.source}, split test")
     rival = _rival(bundle, chain, settings, threads)
     field = run_heats(way, inputs, settings, threads=threads, device=settings.on_device(device))
-    meter = CostMeter(chain.executor, field.raced[field.own], chain.model.costs, batch=settings.batch_size)
+    meter = make_meter(chain, field.raced[field.own], inputs, batch=settings.batch_size)
     card = bench_card(chain, card)
     with nullcontext() if card is None else card.watching():
-        measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress)
+        output = chain.executor.output_shape
+        measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress, output=output)
     subject = subject_of(chain, split, settings, threads=threads)
-    result = _result(settings, subject, chain, split, field, measured, meter.table())
+    result = _result(settings, subject, chain, split, field, measured, meter)
     if card is not None:
         gpu = measure_gpu(chain, field, result.fastest, card, inputs, settings)
         result = replace(result, gpu=gpu, environment=replace(result.environment, driver=gpu.driver))
@@ -82,10 +86,18 @@ def run_bench(
 def _contestants(chain: ChainContestants, field: Field) -> dict[str, Contestant]:
     """All that take turns, by name."""
     engine = chain.way.engine
+    wholes = {name: Contestant(whole.way.engine, whole.answer) for name, whole in field.raced.items()}
+    padded = {
+        padded_name(name): Contestant(whole.way.engine, whole.padded)
+        for name, whole in field.raced.items()
+        if whole.padded is not None
+    }
     return {
         CHAIN: Contestant(engine, chain.with_exits),
         EXITS_OFF: Contestant(engine, chain.without_exits),
-        **{name: Contestant(whole.way.engine, whole.answer) for name, whole in field.raced.items()},
+        **({} if chain.padded is None else {PADDED: Contestant(engine, chain.padded)}),
+        **wholes,
+        **padded,
     }
 
 
@@ -110,15 +122,19 @@ def _result(
     split: SplitToBench,
     field: Field,
     measured: Measured,
-    costs: CostTable,
+    meter: Meter,
 ) -> BenchResult:
     """Summarise the raw measurements."""
     names, labels = contestants.model.manifest.exits, split.samples.labels
     batch, seed, own = subject.batch, settings.seed, field.own
     fastest = fastest_of(field, measured)
-    baselines = summarise_baselines(field, measured, labels, batch=batch, seed=seed)
+    output = contestants.executor.output_shape
+    ignored = ignored_label(output)
+    baselines = summarise_baselines(field, measured, labels, batch=batch, seed=seed, ignored=ignored)
     chain, off, whole = (measured.times_ns[name].astype(np.float64) for name in (CHAIN, EXITS_OFF, fastest))
-    oracle = np.array([sum(oracle_ms(costs, part) for part in parts) for parts in measured.steps]) * NS_PER_MS
+    costs, tables = meter.table(), {part[0].length: None for parts in measured.steps for part in parts}
+    at = {length: meter.table_at(length) for length in tables}
+    oracle = np.array([sum(oracle_ms(at[p[0].length], p) for p in parts) for parts in measured.steps]) * NS_PER_MS
     float32 = float32_answers(field, measured, split.samples.inputs, threads=subject.threads)
     return BenchResult(
         format=FORMAT,
@@ -135,8 +151,8 @@ def _result(
         hard_input=paired_ratio(off, whole, batch=batch, seed=seed),
         oracle=paired_ratio(chain, oracle, batch=batch, seed=seed),
         oracle_ms=float(oracle.mean()) / NS_PER_MS,
-        quality=summarise_quality(measured, labels, float32, fastest=fastest, own=own),
-        exits=summarise_exits(measured, labels, names, contestants.model.thresholds, fastest=fastest),
+        quality=summarise_quality(measured, labels, float32, fastest=fastest, own=own, output=output),
+        exits=summarise_exits(measured, labels, names, contestants.model.thresholds, fastest=fastest, ignored=ignored),
         segments=summarise_segments(measured.steps, names),
         costs=costs,
         break_even_share=break_even_share(against_fastest(costs, baselines, own=own, fastest=fastest), batch),
@@ -144,4 +160,5 @@ def _result(
         trials=summarise_trials(measured, [*baselines], batch=batch, macs=subject.macs),
         wall_s=measured.wall_ns / 1e9,
         warnings=split.warnings,
+        padding=summarise_padding(contestants.way, field, measured, batch=batch, seed=seed),
     )

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eerun.bench.statistics import Estimate, Latency, PairedRatio
 
-__all__ = ["BaselineSummary", "ContestantSummary", "RivalSummary"]
+__all__ = ["BaselineSummary", "ContestantSummary", "PaddingSummary", "RivalSummary"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +52,27 @@ class BaselineSummary:
     def words(self) -> str:
         """`ENGINE PRECISION`, for people."""
         return f"{self.engine} {self.precision}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class PaddingSummary:
+    """The chain with exits, and the whole networks, with every sample padded to the greatest length.
+
+    Attributes:
+        lengths: the length buckets that they have otherwise.
+        speed: speed of the chain, padded.
+        speedup: its time by the time of the chain with its length buckets; above 1 these bring something.
+        whole: name of the fastest padded whole network, `ENGINE-PRECISION`.
+        whole_speed: its speed.
+        whole_speedup: its time by the time of the chain with its length buckets: what exits and lengths bring together.
+    """
+
+    lengths: tuple[int, ...]
+    speed: ContestantSummary
+    speedup: PairedRatio
+    whole: str
+    whole_speed: ContestantSummary
+    whole_speedup: PairedRatio
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -2,12 +2,14 @@
 
 from collections.abc import Sequence
 from statistics import fmean
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from eerun.bench.measure import CHAIN, Measured
 from eerun.bench.result import ExitSummary, SegmentSummary, Trial
+from eerun.bench.shares import share_alike
 from eerun.bench.speeds import ContestantSummary
 from eerun.bench.statistics import Latency, percentile
 from eerun.data import Labels
@@ -45,10 +47,10 @@ def summarise_exits(
     thresholds: Sequence[float | None],
     *,
     fastest: str,
+    ignored: int | None,
 ) -> tuple[ExitSummary, ...]:
     """Share, accuracy and agreement with the fastest whole network from one pass; latencies from all batches."""
-    chain, index = measured.labels[CHAIN], measured.exit_index
-    agrees = chain == measured.labels[fastest]
+    chain, whole, index = measured.labels[CHAIN], measured.labels[fastest], measured.exit_index
     summaries = []
     for exit_, (name, threshold) in enumerate(zip(names, (*thresholds, None), strict=True)):
         here = index == exit_
@@ -61,8 +63,8 @@ def summarise_exits(
                 percentile_50_ms=percentile(times, 50) if len(times) else None,
                 percentile_90_ms=percentile(times, 90) if len(times) else None,
                 percentile_99_ms=percentile(times, 99) if len(times) else None,
-                accuracy=None if labels is None else _mean((chain == labels)[here]),
-                agreement=_mean(agrees[here]),
+                accuracy=None if labels is None else _share(chain[here], labels[here], ignored),
+                agreement=_share(chain[here], whole[here], None),
             )
         )
     return tuple(summaries)
@@ -127,6 +129,6 @@ def _summarise_segment(name: str, ran: Sequence[Step], parts: int) -> SegmentSum
     )
 
 
-def _mean(values: NDArray[np.bool_]) -> float | None:
-    """Share of true values; None for no values."""
-    return float(values.mean()) if len(values) else None
+def _share(answers: NDArray[Any], reference: NDArray[Any], ignored: int | None) -> float | None:
+    """Share of answers that are the reference's; None for no samples."""
+    return share_alike(answers, reference, ignored) if len(answers) else None

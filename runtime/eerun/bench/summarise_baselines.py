@@ -7,6 +7,7 @@ import numpy as np
 
 from eerun.bench.heats import Field
 from eerun.bench.measure import CHAIN, Measured
+from eerun.bench.shares import share_alike
 from eerun.bench.speeds import BaselineSummary
 from eerun.bench.statistics import paired_ratio, tail_ratio
 from eerun.bench.summarise import summarise_contestant
@@ -24,16 +25,17 @@ def fastest_of(field: Field, measured: Measured) -> str:
 
 
 def summarise_baselines(
-    field: Field, measured: Measured, labels: Labels | None, *, batch: int, seed: int
+    field: Field, measured: Measured, labels: Labels | None, *, batch: int, seed: int, ignored: int | None
 ) -> dict[str, BaselineSummary]:
     """Compare every whole network of the run with the chain.
 
     Args:
         field: the whole networks.
         measured: raw results.
-        labels: `[samples] int64` or None.
+        labels: `[samples, *map]` or None.
         batch: samples a batch.
         seed: seed of the bootstrap.
+        ignored: the label of pixels that do not count, or None.
     """
     chain = measured.times_ns[CHAIN].astype(np.float64)
     summaries = {}
@@ -45,8 +47,8 @@ def summarise_baselines(
             speed=summarise_contestant(times, batch),
             speedup=paired_ratio(times.astype(np.float64), chain, batch=batch, seed=seed),
             tail_speedup=tail_ratio(times.astype(np.float64), chain, percent=HEADLINE_PERCENT, seed=seed),
-            accuracy=None if labels is None else float((answers == labels).mean()),
-            agreement=float((answers == measured.labels[CHAIN]).mean()),
+            accuracy=None if labels is None else share_alike(answers, labels, ignored),
+            agreement=share_alike(answers, measured.labels[CHAIN]),
         )
     return summaries
 

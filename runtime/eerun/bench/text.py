@@ -41,7 +41,7 @@ def _latency(latency: Latency) -> str:
 
 
 def _exits(result: BenchResult) -> list[str]:
-    rows = [("exit", "threshold", "share", "p50 ms", "p90 ms", "p99 ms", "accuracy", "agreement")]
+    rows = [("exit", "threshold", "share", "p50 ms", "p90 ms", "p99 ms", *_quality_columns(result))]
     rows += [
         (
             exit_.name,
@@ -56,6 +56,11 @@ def _exits(result: BenchResult) -> list[str]:
         for exit_ in result.exits
     ]
     return ["=== Exit summary ===", *aligned(rows)]
+
+
+def _quality_columns(result: BenchResult) -> tuple[str, str]:
+    """Heads of the columns of shares."""
+    return ("accuracy", "agreement") if result.quality.unit == "sample" else ("right pixels", "same pixels")
 
 
 def _segments(result: BenchResult) -> list[str]:
@@ -93,12 +98,19 @@ def _contestants(result: BenchResult) -> list[str]:
         _contestant("chain with exits", result.chain),
         _contestant("chain, exits off", result.exits_off),
     ]
+    if result.padding is not None:
+        name = f"chain with exits, all padded to {result.padding.lengths[-1]}"
+        rows.append(_contestant(name, result.padding.speed))
     for name, baseline in result.baselines.items():
         marks = [
             words for words, holds in (("fastest", result.fastest), ("the chain's own", result.own)) if name == holds
         ]
         note = f" ({', '.join(marks)})" if marks and len(result.baselines) > 1 else ""
         rows.append(_contestant(f"whole network, {baseline.words}{note}", baseline.speed))
+    if result.padding is not None:
+        words = result.baselines[result.padding.whole].words
+        name = f"whole network, {words}, all padded to {result.padding.lengths[-1]}"
+        rows.append(_contestant(name, result.padding.whole_speed))
     return [f"=== Contestants ({result.wall_s:.1f} s together) ===", *aligned(rows)]
 
 

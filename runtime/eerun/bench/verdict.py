@@ -1,6 +1,6 @@
 """Whether the exits pay, in plain words."""
 
-from eerun.bench.result import BenchResult
+from eerun.bench.result import BenchResult, Quality
 from eerun.bench.settings import Scenario
 from eerun.bench.statistics import Estimate, PairedRatio
 from eerun.bench.table import share
@@ -20,7 +20,7 @@ def verdict(result: BenchResult) -> list[str]:
     instead. Overhead is within the chain's own engine and precision.
     """
     lines = [*_speed(result), *_own(result), *_field(result), *_quality(result)]
-    lines += [_hard_input(result), _break_even(result), _overhead(result)]
+    lines += [_hard_input(result), _break_even(result), _overhead(result), *_padding(result)]
     if result.rival is not None:
         rival = result.rival
         lines.append(
@@ -29,6 +29,20 @@ def verdict(result: BenchResult) -> list[str]:
             f"{share(rival.same_label, 1)} answered alike)"
         )
     return [*lines, *_pay(result)]
+
+
+def _padding(result: BenchResult) -> list[str]:
+    """What length buckets bring by themselves; they serve whole networks, too."""
+    if result.padding is None:
+        return []
+    lengths, speedup, whole = result.padding.lengths, result.padding.speedup, result.padding.whole_speedup
+    buckets, words = ", ".join(map(str, lengths)), result.baselines[result.padding.whole].words
+    return [
+        f"Length buckets {buckets}: {speedup.median.value:.2f}x the throughput of the same chain with every sample "
+        f"padded to {lengths[-1]} ({_interval(speedup.median)}); the whole networks above have the same buckets",
+        f"With exits and length buckets {whole.median.value:.2f}x the throughput of the fastest whole network with "
+        f"every sample padded to {lengths[-1]} ({words}; {_interval(whole.median)})",
+    ]
 
 
 def _speed(result: BenchResult) -> list[str]:
@@ -92,15 +106,29 @@ def _field(result: BenchResult) -> list[str]:
 def _quality(result: BenchResult) -> list[str]:
     quality = result.quality
     form = _form(result)
-    agreement = f"agreement with {form} {share(quality.agreement, 2)} of {quality.samples} samples"
+    agreement = f"agreement with {form} {share(quality.agreement, 2)} of {_of(quality)}"
     if quality.accuracy is None or quality.accuracy_whole is None:
         return [f"No labels, so no accuracy; {agreement}", *_float32(result)]
     points = (quality.accuracy - quality.accuracy_whole) * 100
+    words = "Pixel accuracy" if quality.unit == "pixel" else "Accuracy"
     return [
-        f"Accuracy {share(quality.accuracy, 2)}, {form} {share(quality.accuracy_whole, 2)}: "
-        f"{points:+.2f} points ({quality.won} samples won, {quality.lost} lost); {agreement}",
+        f"{words} {share(quality.accuracy, 2)}, {form} {share(quality.accuracy_whole, 2)}: "
+        f"{points:+.2f} points ({quality.won} {quality.unit}s won, {quality.lost} lost); {agreement}",
+        *_mean_iou(quality, form),
         *_float32(result),
     ]
+
+
+def _of(quality: Quality) -> str:
+    """What agreement is a share of."""
+    return f"{quality.samples} samples" if quality.unit == "sample" else f"the pixels of {quality.samples} samples"
+
+
+def _mean_iou(quality: Quality, form: str) -> list[str]:
+    """How well the classes of maps are covered, which the large ones do not outvote."""
+    if quality.mean_iou is None:
+        return []
+    return [f"Mean IoU {share(quality.mean_iou, 2)}, {form} {share(quality.mean_iou_whole, 2)}"]
 
 
 def _float32(result: BenchResult) -> list[str]:

@@ -4,11 +4,14 @@ from eerun.bundle.amend import amend_bundle, check_amendable
 from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
     ENGINES_FOLDER,
+    LENGTH,
     MANIFEST_NAME,
+    REFRESH_NAME,
     SCHEMA,
     ConfigurationEntry,
     DeviceEntry,
     InputEntry,
+    LengthEntry,
     Manifest,
     PolicyFile,
     SegmentEntry,
@@ -16,19 +19,25 @@ from eerun.bundle.manifest import (
     TargetEntry,
     configuration_name,
 )
+from eerun.bundle.overlay import OverlaidBundle
 from eerun.bundle.reader import Bundle, find_bundle, open_bundle
+from eerun.bundle.rewrite import rewrite_bundle
 from eerun.bundle.writer import BundleWriter
 
 __all__ = [
     "ENGINES_FOLDER",
+    "LENGTH",
     "MANIFEST_NAME",
+    "REFRESH_NAME",
     "SCHEMA",
     "Bundle",
     "BundleWriter",
     "ConfigurationEntry",
     "DeviceEntry",
     "InputEntry",
+    "LengthEntry",
     "Manifest",
+    "OverlaidBundle",
     "PolicyFile",
     "SegmentEntry",
     "SplitEntry",
@@ -39,4 +48,5 @@ __all__ = [
     "configuration_name",
     "find_bundle",
     "open_bundle",
+    "rewrite_bundle",
 ]

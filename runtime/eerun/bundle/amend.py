@@ -5,11 +5,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from eengines.errors import BundleError, UserError
+from eengines.errors import UserError
 from eerun.bundle.lock import ELSEWHERE, bundle_lock
-from eerun.bundle.manifest import ENGINES_FOLDER, SCHEMA, ConfigurationEntry, Manifest
-from eerun.bundle.reader import Bundle, open_bundle
-from eerun.bundle.writer import BundleWriter
+from eerun.bundle.manifest import ConfigurationEntry, Manifest
+from eerun.bundle.rewrite import rewrite_bundle
 
 __all__ = ["amend_bundle", "check_amendable"]
 
@@ -33,10 +32,9 @@ def check_amendable(path: Path) -> None:
 def amend_bundle(
     path: Path, configurations: Callable[[Manifest], tuple[ConfigurationEntry, ...]], files: Mapping[str, object]
 ) -> None:
-    """Put a bundle with other configurations in the place of a bundle, in one step.
+    """Put a bundle with other configurations in the place of a bundle, in one step; see `rewrite_bundle`.
 
-    Files that both have are linked where the file system can, else copied; kept plans come along. Who else amends the
-    bundle, or puts a new build in its place, does so before or after: nothing of theirs is lost.
+    Who else amends the bundle, or puts a new build in its place, does so before or after: nothing of theirs is lost.
 
     Args:
         path: the bundle's folder.
@@ -48,40 +46,5 @@ def amend_bundle(
         UserError: the bundle cannot be written.
     """
     check_amendable(path)
-    path = Path(os.path.abspath(path))
     with bundle_lock(path):
-        bundle = open_bundle(path)
-        wanted = configurations(bundle.manifest)
-        targets = {entry.policy for entry in bundle.manifest.targets}
-        gone = _own(bundle.manifest.configurations) - _own(wanted) - targets
-        kept = [name for name in bundle.manifest.files if name not in files and name not in gone]
-        _check_named(path, wanted, {*kept, *files})
-        _write(bundle, wanted, kept, files)
-
-
-def _write(
-    bundle: Bundle, configurations: tuple[ConfigurationEntry, ...], kept: list[str], files: Mapping[str, object]
-) -> None:
-    """Write the new bundle and put it in the place of the old one."""
-    with BundleWriter(bundle.path) as writer:
-        for name in kept:
-            bundle.read(name)
-            writer.take(name, bundle.path / name, bundle.manifest.files[name])
-        for name, value in files.items():
-            writer.add_json(name, value)
-        writer.take_plans(bundle.path / ENGINES_FOLDER)
-        writer.finish(replace(bundle.manifest, schema=SCHEMA, configurations=configurations))
-
-
-def _check_named(path: Path, configurations: tuple[ConfigurationEntry, ...], names: set[str]) -> None:
-    """Refuse a configuration whose graphs are gone, as after another build."""
-    for entry in configurations:
-        missing = sorted({*entry.segments, entry.whole, entry.policy, entry.costs} - names)
-        if missing:
-            problem = f"configuration {entry.name} needs {', '.join(missing)}, which the bundle does not have"
-            raise BundleError(str(path), problem, "If it was built again meanwhile, start again")
-
-
-def _own(configurations: tuple[ConfigurationEntry, ...]) -> set[str]:
-    """Files that only one configuration has."""
-    return {name for entry in configurations for name in (entry.policy, entry.costs)}
+        rewrite_bundle(path, lambda manifest: replace(manifest, configurations=configurations(manifest)), files)

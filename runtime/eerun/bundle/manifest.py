@@ -7,12 +7,15 @@ from eengines.tensors import TensorSpec
 
 __all__ = [
     "ENGINES_FOLDER",
+    "LENGTH",
     "MANIFEST_NAME",
+    "REFRESH_NAME",
     "SCHEMA",
     "ConfigurationEntry",
     "DeviceEntry",
     "FileEntry",
     "InputEntry",
+    "LengthEntry",
     "Manifest",
     "PolicyFile",
     "SegmentEntry",
@@ -22,9 +25,13 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = "eecompile.bundle/2.1"
+SCHEMA = "eecompile.bundle/2.2"
 ENGINES_FOLDER = "engines"
 """Where plans of GPUs are kept: not listed, not needed, not of this format."""
+REFRESH_NAME = "report/refresh.json"
+"""What the last refresh did; a bundle that was never refreshed has none."""
+LENGTH = "length"
+"""Name of the symbolic sequence axis in the graphs of a network that has one."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,17 +51,42 @@ class InputEntry:
         dtype: numpy's name of the element type.
         shape: shape of one sample, without the batch axis.
         range: least and largest value allowed, or None.
+        sequence: which axis of `shape` is the dynamic sequence length; the number there is the greatest. None: the
+            shape is fixed.
+        pad: the value behind the end of a sample that is shorter.
     """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     range: tuple[float, float] | None = None
+    sequence: int | None = None
+    pad: float = 0
 
     @property
     def spec(self) -> TensorSpec:
-        """The input as a tensor."""
+        """The input as a tensor, at its greatest length."""
         return TensorSpec(name=self.name, dtype=self.dtype, shape=self.shape)
+
+    def spec_at(self, length: int | None) -> TensorSpec:
+        """The input as a tensor at a sequence length; None: the greatest."""
+        if self.sequence is None or length is None:
+            return self.spec
+        shape = (*self.shape[: self.sequence], length, *self.shape[self.sequence + 1 :])
+        return TensorSpec(name=self.name, dtype=self.dtype, shape=shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class LengthEntry:
+    """A sequence length that the bundle is prepared for.
+
+    Attributes:
+        length: samples up to this length run padded to it, unless a smaller one holds them.
+        share: of the *tune* samples that do; equal shares without data.
+    """
+
+    length: int
+    share: float
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +95,7 @@ class SegmentEntry:
 
     Attributes:
         file: path of the float32 graph inside the bundle; graphs of other precisions are made from it.
-        logits: output `[batch, classes] float32` of the exit at its end.
+        logits: output `[batch, classes] float32` of the exit at its end, or `[batch, classes, height, width]`.
         score: output `[batch] float32` of the policy at that exit.
         nodes: number of ONNX nodes.
         macs: multiply-accumulates a sample.
@@ -125,9 +157,10 @@ class ConfigurationEntry:
         segments: path of each segment's graph.
         whole: path of the network without exit heads.
         policy: path of the policy file, with thresholds tuned on these graphs.
-        costs: path of the cost table.
+        costs: path of the cost table; of a network with a sequence axis, expected times over all lengths.
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
         device: the card; None: this configuration runs on the CPU.
+        length_costs: path of the cost table at each of the bundle's lengths.
     """
 
     engine: str
@@ -138,6 +171,7 @@ class ConfigurationEntry:
     costs: str
     agreement: float | None
     device: DeviceEntry | None = None
+    length_costs: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -183,13 +217,13 @@ class Manifest:
         producer: program and library versions that made the bundle.
         source: file name of the model.
         source_sha256: digest of the model file.
-        task: `classification`.
+        task: `classification`, or `segmentation` for one class a pixel.
         classes: names of the classes, or None.
         inputs: raw inputs.
         exits: names of the exits, shallow to deep.
         segments: one entry for each exit.
         whole: path of the float32 network without exit heads, cut after the final exit.
-        whole_output: its output `[batch, classes] float32`.
+        whole_output: its output, of the shape of an exit's logits.
         whole_macs: multiply-accumulates a sample of that network.
         configurations: the ways to run it, the one that the build chose first; one of them is float32.
         targets: graphs for other devices.
@@ -197,6 +231,7 @@ class Manifest:
         report: path of the build's summary.
         splits: the data splits by name.
         split_seed: seed of the function that made them.
+        lengths: sequence lengths, ascending, the last is the greatest; none without a sequence axis.
         files: every other file of the bundle by path.
     """
 
@@ -218,6 +253,7 @@ class Manifest:
     report: str
     splits: dict[str, SplitEntry]
     split_seed: int
+    lengths: tuple[LengthEntry, ...] = ()
     files: dict[str, FileEntry] = field(default_factory=dict)
 
     @property

@@ -69,11 +69,23 @@ class Bundle:
         return file
 
     def costs(self, configuration: ConfigurationEntry) -> CostTable:
-        """The measured costs of the segments."""
-        table = self.read_json(configuration.costs, CostTable)
+        """The measured costs of the segments; of a network with a sequence axis, expected over all lengths."""
+        return self._costs(configuration.costs)
+
+    def length_costs(self, configuration: ConfigurationEntry) -> dict[int, CostTable]:
+        """The measured costs at each sequence length, ascending; none without a sequence axis."""
+        lengths = (entry.length for entry in self.manifest.lengths)
+        tables = {length: self._costs(name) for length, name in zip(lengths, configuration.length_costs, strict=True)}
+        if len({table.buckets for table in tables.values()}) > 1:
+            raise BundleError(f"{self.path}, {configuration.name}", "its lengths have different batch sizes", REBUILD)
+        return tables
+
+    def _costs(self, name: str) -> CostTable:
+        """A cost table of the segments."""
+        table = self.read_json(name, CostTable)
         if table.segments != len(self.manifest.segments):
             raise BundleError(
-                f"{self.path}/{configuration.costs}",
+                f"{self.path}/{name}",
                 f"got costs of {table.segments} segments for {len(self.manifest.segments)}",
                 REBUILD,
             )
@@ -159,9 +171,10 @@ def _check_shape(manifest: Manifest, where: str) -> None:
     if not manifest.segments or len(manifest.segments) != len(manifest.exits) or not manifest.inputs:
         raise BundleError(where, f"got {len(manifest.segments)} segments for {len(manifest.exits)} exits", REBUILD)
     _check_configurations(manifest, where)
+    _check_lengths(manifest, where)
     named = [segment.file for segment in manifest.segments]
     for way in manifest.configurations:
-        named += [*way.segments, way.whole, way.policy, way.costs]
+        named += [*way.segments, way.whole, way.policy, way.costs, *way.length_costs]
     for graphs in manifest.targets:
         named += [*graphs.segments, graphs.whole, graphs.policy]
     for name in (*named, manifest.whole, manifest.report, *([manifest.ranges] if manifest.ranges else [])):
@@ -185,6 +198,21 @@ def _check_configurations(manifest: Manifest, where: str) -> None:
                 f"configuration {way.name} has {len(way.segments)} graphs for {len(manifest.segments)} segments",
                 REBUILD,
             )
+
+
+def _check_lengths(manifest: Manifest, where: str) -> None:
+    """A network with a sequence axis has length buckets up to its greatest length, with costs for each."""
+    sequences = [(entry, entry.sequence) for entry in manifest.inputs if entry.sequence is not None]
+    if any(not 0 <= axis < len(entry.shape) for entry, axis in sequences):
+        raise BundleError(where, "an input has a sequence axis that its shape does not have", REBUILD)
+    lengths, greatest = [entry.length for entry in manifest.lengths], {entry.shape[axis] for entry, axis in sequences}
+    if greatest != set(lengths[-1:]) or lengths != sorted(set(lengths)) or min(lengths, default=1) < 1:
+        problem = f"got lengths {lengths} for inputs of at most {sorted(greatest)}"
+        raise BundleError(where, f"{problem}, expected them ascending, the last the greatest", REBUILD)
+    for way in manifest.configurations:
+        if len(way.length_costs) != len(lengths):
+            problem = f"configuration {way.name} has {len(way.length_costs)} cost tables for {len(lengths)} lengths"
+            raise BundleError(where, problem, REBUILD)
 
 
 def _inside(folder: Path, name: str) -> Path:

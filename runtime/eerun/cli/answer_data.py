@@ -1,6 +1,6 @@
 """Answer all samples of a data set, and keep what was said."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -12,7 +12,7 @@ from eengines.tensors import Array
 from eerun.cli.output_file import replace_file
 from eerun.data import SPLITS, DataSet, Samples, make_splits
 from eerun.data.data_set import UNSPLIT
-from eerun.model import Model
+from eerun.model import Model, Result
 
 __all__ = ["answer_samples", "choose_split", "write_answers"]
 
@@ -57,7 +57,8 @@ def answer_samples(
 
     Returns:
         `labels [samples] int64`, `exit_index [samples] int32`, `confidence [samples] float32` and
-        `outputs [samples, classes] float32`, in the order of the samples; and the seconds in the model.
+        `outputs [samples, classes] float32`, in the order of the samples; and the seconds in the model. Of maps
+        `labels [samples, height, width]` in the smallest integer type and no outputs, which take many times as much.
 
     Raises:
         UserError: the batch is not positive.
@@ -69,11 +70,23 @@ def answer_samples(
     for start in range(0, len(samples), batch):
         inputs = {name: array[start : start + batch] for name, array in samples.inputs.items()}
         before = perf_counter()
-        parts.append(model.infer(inputs, exits=exits))
+        result = model.infer(inputs, exits=exits)
         seconds += perf_counter() - before
+        parts.append(_kept(result, model.output_shape))
         progress(min(1.0, (start + batch) / len(samples)))
-    fields = ("labels", "exit_index", "confidence", "outputs")
-    return {field: np.concatenate([getattr(part, field) for part in parts]) for field in fields}, seconds
+    return {field: np.concatenate([part[field] for part in parts]) for field in parts[0]}, seconds
+
+
+def _kept(result: Result, output: Sequence[int]) -> dict[str, Array]:
+    """What is written of one batch."""
+    kept: dict[str, Array] = {
+        "labels": result.labels,
+        "exit_index": result.exit_index,
+        "confidence": result.confidence,
+    }
+    if len(output) > 1:
+        return kept | {"labels": result.labels.astype(np.min_scalar_type(output[0]))}
+    return kept | {"outputs": result.outputs}
 
 
 def write_answers(path: Path, answers: Mapping[str, Array], samples: Samples) -> None:

@@ -24,7 +24,7 @@ def run_command(
             "-o",
             "--output",
             help=".npz to write: labels int64, exit_index int32, confidence float32, outputs float32, and y if the "
-            "data have labels.",
+            "data have labels. Of maps labels in the smallest integer type, and no outputs.",
         ),
     ],
     bundle: Annotated[
@@ -65,7 +65,7 @@ def run_command(
     from eerun.cli.answer_data import answer_samples, choose_split, write_answers
     from eerun.cli.output_file import check_writable
     from eerun.cli.progress import ProgressBar
-    from eerun.data import load_data
+    from eerun.data import check_labels, load_data
     from eerun.model import load
 
     check_writable(output, flag="-o")
@@ -83,13 +83,14 @@ def run_command(
     names = [entry.name for entry in model.manifest.inputs]
     source = _source(data, path)
     name, samples = choose_split(load_data(source, input_names=names), split, seed=model.manifest.split_seed)
+    check_labels(samples.labels, model.output_shape, source=source)
     with ProgressBar(f"answer {len(samples)} samples") as bar:
         answers, seconds = answer_samples(model, samples, batch=batch, exits=exits, progress=bar.show)
     write_answers(output, answers, samples)
     typer.echo(
         f"{output}: answers to {len(samples)} samples, split {name!r} of {source} ({model.engine} {model.precision})"
     )
-    for line in _summary(answers, samples, model.manifest.exits, seconds):
+    for line in _summary(answers, samples, model.manifest.exits, seconds, model.output_shape):
         typer.echo(line)
 
 
@@ -107,13 +108,20 @@ def _source(data: str | None, bundle: Path) -> str:
     return str(beside)
 
 
-def _summary(answers: "Mapping[str, Array]", samples: "Samples", exits: "Sequence[str]", seconds: float) -> list[str]:
+def _summary(
+    answers: "Mapping[str, Array]",
+    samples: "Samples",
+    exits: "Sequence[str]",
+    seconds: float,
+    output: "Sequence[int]",
+) -> list[str]:
     """Shares of the exits, accuracy and speed."""
     from eerun.bench.table import aligned, share
+    from eerun.cli.answer_quality import quality_lines
 
     count = len(samples)
     left = [int((answers["exit_index"] == index).sum()) for index in range(len(exits))]
     lines = aligned([(f"left at {name}", share(n / count, 1), str(n)) for name, n in zip(exits, left, strict=True)])
     if samples.labels is not None:
-        lines.append(f"accuracy {share(float((answers['labels'] == samples.labels).mean()), 2)}")
+        lines += quality_lines(answers["labels"], samples.labels, output)
     return [*lines, f"{count / seconds:.6g} samples/s"]

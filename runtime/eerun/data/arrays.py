@@ -13,6 +13,9 @@ __all__ = ["data_set_from_arrays"]
 LABELS = "y"
 CLASSES = "classes"
 
+MAP_RANK = 3
+"""Axes of labels with one class a pixel: samples, height, width."""
+
 _NAMING = "Name the arrays x and y, or x_<split> and y_<split>; with several inputs use their names in the place of x"
 
 _KINDS = {
@@ -61,7 +64,8 @@ def data_set_from_arrays(arrays: Mapping[str, Array], *, source: str, input_name
 
     Args:
         arrays: `x` and `y`, or `x_<split>` and `y_<split>`; for a network with several inputs their names in the place
-            of `x`. `y` (`[samples]` integers) and `classes` (`[classes]` strings) are optional.
+            of `x`. `y` (`[samples]` or `[samples, height, width]` integers) and `classes` (`[classes]` strings) are
+            optional.
         source: where the arrays come from, for messages.
         input_names: the network's inputs.
 
@@ -139,19 +143,32 @@ def _input(key: str, array: Array, *, source: str) -> Array:
 
 
 def _labels(key: str, array: Array, *, count: int, classes: tuple[str, ...] | None, source: str) -> Labels:
-    if array.dtype.kind not in "ui" or array.ndim != 1:
+    if array.dtype.kind not in "ui" or array.ndim not in (1, MAP_RANK):
         raise DataError(
             source,
-            f"labels '{key}' are {array.dtype} with shape {list(array.shape)}, expected integers with shape [samples]",
+            f"labels '{key}' are {array.dtype} with shape {list(array.shape)}, expected integers with shape [samples], "
+            "or [samples, height, width] with one class a pixel",
             "Save the index of each sample's class",
         )
     if len(array) != count:
         raise DataError(source, f"labels '{key}' has {len(array)} rows for {count} samples", "Give one label a sample")
+    if array.ndim == MAP_RANK:
+        return _map(key, array, source=source)
     low, high = int(array.min()), int(array.max())
     limit = len(classes) - 1 if classes else np.iinfo(np.int64).max
     if low < 0 or high > limit:
         expected = f"0..{limit}" if classes else "0 or more"
         raise DataError(source, f"labels '{key}' run from {low} to {high}, expected {expected}", "Correct the labels")
+    return array.astype(np.int64, copy=False)
+
+
+def _map(key: str, array: Array, *, source: str) -> Labels:
+    """Labels of pixels; bytes stay bytes. Which classes there are is checked when the network is known."""
+    if array.dtype == np.uint8:
+        return array
+    low = int(array.min(initial=0))
+    if low < 0:
+        raise DataError(source, f"labels '{key}' go down to {low}, expected 0 or more", "Correct the labels")
     return array.astype(np.int64, copy=False)
 
 

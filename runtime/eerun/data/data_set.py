@@ -11,7 +11,8 @@ from eengines.tensors import Array
 
 __all__ = ["SPLITS", "UNSPLIT", "DataSet", "Labels", "Samples"]
 
-Labels = NDArray[np.int64]
+Labels = NDArray[np.int64 | np.uint8]
+"""One a sample, int64, or a map of one a pixel, uint8 or int64."""
 
 SPLITS = ("train", "calib", "tune", "certify", "test")
 """train: weights; calib: int8 ranges; tune: thresholds; certify: the guarantee; test: what is reported."""
@@ -26,7 +27,8 @@ class Samples:
 
     Attributes:
         inputs: for each network input its raw samples `[samples, ...]`, as the user has them.
-        labels: `[samples] int64`, or None where the samples have no labels.
+        labels: `[samples] int64`, or of maps `[samples, height, width]` uint8 or int64, or None where the samples have
+            no labels.
     """
 
     inputs: Mapping[str, Array]

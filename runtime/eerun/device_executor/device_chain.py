@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from eengines.device import Device
 from eengines.device_engine import DeviceEngine
-from eengines.errors import BundleError
+from eengines.errors import BundleError, EngineError
 from eerun.executor import Chain
 from eerun.executor.chain import ChainLayout
 
@@ -24,6 +24,7 @@ class DeviceChain:
 
     Raises:
         BundleError: the segments do not fit together, or an exit is not as the exit kernel needs it.
+        EngineError: the network answers every pixel, which the exit kernel does not take.
     """
 
     def __init__(self, chain: Chain, engines: Sequence[DeviceEngine], device: Device) -> None:
@@ -31,6 +32,13 @@ class DeviceChain:
         self.chain = chain
         self.engines = tuple(engines)
         self.layout = ChainLayout(chain, engines)
+        if len(self.output_shape) != 1:
+            raise EngineError(
+                f"device {device.name}",
+                f"got logits [batch, {', '.join(map(str, self.output_shape))}], expected [batch, classes]: a network "
+                "with one answer a pixel runs on the CPU only",
+                "Choose --engine onnxruntime or openvino",
+            )
         for index, head in enumerate(chain.segments):
             for name in (head.logits, head.score):
                 dtype = self.layout.specs[name].dtype
@@ -44,7 +52,12 @@ class DeviceChain:
     @property
     def classes(self) -> int:
         """Number of classes."""
-        return self.layout.specs[self.chain.segments[-1].logits].shape[0]
+        return self.output_shape[0]
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's logits: `(classes,)`."""
+        return self.layout.specs[self.chain.segments[-1].logits].shape
 
     def check_scores(self) -> None:
         """Refuse a chain whose scores are not one number a sample, such as a whole network without a policy.

@@ -34,6 +34,7 @@ class DeviceExecutor:
     Attributes:
         device: where it runs.
         classes: number of classes.
+        output_shape: shape of one sample's logits, `(classes,)`.
         max_batch: the largest part that runs together.
         device_exits: whether the device goes from exit to exit by itself.
 
@@ -51,7 +52,7 @@ class DeviceExecutor:
 
     def __init__(self, chain: DeviceChain, costs: CostTable, *, in_flight: int = 2, device_exits: bool = False) -> None:
         self.device: Device = chain.device
-        self.classes = chain.classes
+        self.classes, self.output_shape = chain.classes, chain.output_shape
         self.segments = len(chain.engines)
         self.max_batch = costs.max_batch
         self._chain = chain

@@ -4,16 +4,19 @@ There is one buffer for each value that leaves a segment, not one for each bound
 segment 0 made stays where it is while segment 1 runs, and so does an input that several segments read.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from eengines.engine import Backend, Engine, Session
+from eengines.engine import NO_SIZES, Backend, Engine, Session
 from eengines.errors import BundleError
 from eengines.tensors import Array, TensorSpec, allocate
 from eerun.costs import Piece
 
 REBUILD = "Build the bundle again"
+
+LOGIT_RANKS = (1, 3)
+"""Axes of one sample's logits: classes, or classes, height and width."""
 
 __all__ = ["Chain", "ChainLayout", "ChainSegment", "LoadedChain", "load_chain"]
 
@@ -24,7 +27,7 @@ class ChainSegment:
 
     Attributes:
         graph: the serialized ONNX graph.
-        logits: output `[batch, classes] float32`.
+        logits: output `[batch, classes] float32`, or `[batch, classes, height, width]`.
         score: output `[batch] float32`.
     """
 
@@ -82,10 +85,11 @@ class ChainLayout:
         self.crossing = tuple(self._crossing(index) for index in range(len(self._engines) - 1))
 
     def _check_heads(self) -> None:
-        """Every exit has logits `[batch, classes]` and a score `[batch]`, made by its own segment."""
-        classes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
-        if len(classes) != 1 or any(len(shape) != 1 for shape in classes):
-            raise BundleError("exits", f"got logits of shapes {sorted(classes)}, expected one (classes,)", REBUILD)
+        """Every exit has logits of one shape, made by its own segment, and a score `[batch]`."""
+        shapes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
+        if len(shapes) != 1 or any(len(shape) not in LOGIT_RANKS for shape in shapes):
+            problem = f"got logits of shapes {sorted(shapes)}, expected one (classes,) or (classes, height, width)"
+            raise BundleError("exits", problem, REBUILD)
         for index, head in enumerate(self.chain.segments):
             if head.score != head.logits and self._head(index, head.score) != ():
                 raise BundleError(f"segment {index}", f"score {head.score!r} is not one number a sample", REBUILD)
@@ -144,11 +148,19 @@ class LoadedChain:
         return self._sessions[key]
 
 
-def load_chain(chain: Chain, backend: Backend, *, threads: int | None) -> LoadedChain:
+def load_chain(
+    chain: Chain, backend: Backend, *, threads: int | None, sizes: Mapping[str, int] = NO_SIZES
+) -> LoadedChain:
     """Load every segment of a chain.
+
+    Args:
+        chain: graphs, and inputs in the sizes that are loaded.
+        backend: loads them.
+        threads: see `Backend.load`.
+        sizes: see `Backend.load`.
 
     Raises:
         EngineError: the backend refuses a segment.
         BundleError: the segments do not fit together.
     """
-    return LoadedChain(chain, [backend.load(segment.graph, threads=threads) for segment in chain.segments])
+    return LoadedChain(chain, [backend.load(segment.graph, threads=threads, sizes=sizes) for segment in chain.segments])

@@ -22,7 +22,8 @@ class Answers:
     """Arrays that an executor fills, one row a sample, in the order of the input.
 
     Attributes:
-        outputs: `[samples, classes] float32` logits of the exit where the sample left.
+        outputs: `[samples, classes] float32` logits of the exit where the sample left; of dense answers
+            `[samples, classes, height, width]`.
         exit_index: `[samples] int32`.
         confidence: `[samples] float32` the policy's score there.
     """
@@ -43,6 +44,7 @@ class Step(NamedTuple):
         run_ns: nanoseconds in the engine.
         boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
         answered_ns: nanoseconds from the start of the call until the answers of this exit were there.
+        length: the length bucket that it ran at; None: the network has no sequence axis.
     """
 
     segment: int
@@ -52,6 +54,7 @@ class Step(NamedTuple):
     run_ns: int
     boundary_ns: int
     answered_ns: int
+    length: int | None = None
 
 
 class Everybody(Enum):
@@ -84,6 +87,11 @@ class ChainExecutor:
     def classes(self) -> int:
         """Number of classes."""
         return int(self._logits[-1].shape[1])
+
+    @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's logits: `(classes,)`, or `(classes, height, width)`."""
+        return self._logits[-1].shape[1:]
 
     @property
     def segments(self) -> int:
@@ -148,7 +156,8 @@ class ChainExecutor:
         """Run one batch with exits off, and return what every exit says.
 
         Returns:
-            logits `[samples, exits, classes] float32` and scores `[samples, exits] float32`, which the caller owns.
+            logits `[samples, exits, *output_shape] float32` and scores `[samples, exits] float32`, which the caller
+            owns.
         """
         rows = self._load(inputs)
         for segment in range(self.segments):

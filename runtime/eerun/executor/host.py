@@ -16,7 +16,7 @@ from eerun.executor.chain import LoadedChain
 from eerun.executor.executor import Answers, ChainExecutor, Step
 from eerun.executor.protocol import Cell, Run
 
-__all__ = ["HostExecutor", "HostWhole"]
+__all__ = ["HostExecutor", "HostWhole", "on_host"]
 
 
 class HostExecutor:
@@ -28,6 +28,7 @@ class HostExecutor:
         self._executor.warm_up()
         self._lock = threading.Lock()
         self.classes = self._executor.classes
+        self.output_shape = self._executor.output_shape
         self.segments = self._executor.segments
         self.max_batch = self._executor.max_batch
 
@@ -35,7 +36,7 @@ class HostExecutor:
         self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers
     ) -> tuple[tuple[Step, ...], ...]:
         """See `Executor.infer`."""
-        started, arrays, steps = perf_counter_ns(), _on_host(inputs), []
+        started, arrays, steps = perf_counter_ns(), on_host(inputs), []
         for start in range(0, len(answers.exit_index), self.max_batch):
             rows = slice(start, start + self.max_batch)
             part = Answers(
@@ -86,7 +87,7 @@ class HostWhole:
     def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
         """See `WholeExecutor.infer`."""
         count = len(next(iter(inputs.values())))
-        outputs = np.empty((count, self._output.shape[1]), np.float32)
+        outputs = np.empty((count, *self._output.shape[1:]), np.float32)
         for start in range(0, count, self._max_batch):
             rows = min(self._max_batch, count - start)
             for name, buffer in self._inputs.items():
@@ -98,7 +99,14 @@ class HostWhole:
 
     def warm_up(self, batch: int) -> None:
         """See `WholeExecutor.warm_up`."""
-        parts = {min(batch, self._max_batch), batch % self._max_batch}
+        self._run_once({min(batch, self._max_batch), batch % self._max_batch})
+
+    def warm_up_parts(self, batch: int) -> None:
+        """Run once whatever any part of a batch of `batch` samples needs."""
+        self._run_once(set(range(1, min(batch, self._max_batch) + 1)))
+
+    def _run_once(self, parts: set[int]) -> None:
+        """Open every session that so many rows need, and run it."""
         for piece in {piece for rows in parts for piece in self._covers[rows].pieces}:
             self._chain.session(0, piece).run()
 
@@ -107,8 +115,8 @@ class HostWhole:
         return self._chain.session(0, Piece(offset=0, bucket=bucket)).run
 
 
-def _on_host(inputs: Mapping[str, Array | DeviceView]) -> dict[str, Array]:
-    """The arrays; `view` returned none of them."""
+def on_host(inputs: Mapping[str, Array | DeviceView]) -> dict[str, Array]:
+    """Return the arrays; `view` returned none of them."""
     arrays = {}
     for name, value in inputs.items():
         if isinstance(value, DeviceView):

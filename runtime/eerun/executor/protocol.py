@@ -27,6 +27,10 @@ class Executor(Protocol):
         """Number of classes."""
 
     @property
+    def output_shape(self) -> tuple[int, ...]:
+        """Shape of one sample's logits: `(classes,)`, or of dense answers `(classes, height, width)`."""
+
+    @property
     def segments(self) -> int:
         """Number of segments."""
 
@@ -56,7 +60,8 @@ class Executor(Protocol):
         """Run at most `max_batch` samples with exits off, and return what every exit says.
 
         Returns:
-            logits `[samples, exits, classes] float32` and scores `[samples, exits] float32`, which the caller owns.
+            logits `[samples, exits, *output_shape] float32` and scores `[samples, exits] float32`, which the caller
+            owns.
         """
 
     def view(self, array: Any) -> DeviceView | None:
@@ -70,7 +75,7 @@ class WholeExecutor(Protocol):
     """Runs the network without exit heads."""
 
     def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
-        """Return logits `[samples, classes] float32` of any number of samples; the caller owns them."""
+        """Return logits `[samples, *output shape] float32` of any number of samples; the caller owns them."""
 
     def warm_up(self, batch: int) -> None:
         """Run once whatever a batch of `batch` samples needs."""

@@ -27,14 +27,20 @@ class GraphOps(Protocol):
     def constant(self, value: Array) -> Any:
         """Add an initialiser and return it."""
 
+    def rank(self, value: Any) -> int:
+        """Return the number of axes of a value."""
+
 
 class ExitPolicy(ABC):
     """A decision rule, once in numpy (the reference) and once as ONNX nodes (what runs).
 
-    Both are float32, are given logits `[batch, classes]`, and must agree: the conformance suite compares them.
+    Both are float32, are given logits `[batch, classes]`, and must agree: the conformance suite compares them. A policy
+    that is `for_maps` also takes `[batch, classes, height, width]`, one answer a pixel, and still gives one score a
+    sample.
     """
 
     name: ClassVar[str]
+    for_maps: ClassVar[bool] = False
     state: ClassVar[tuple[TensorSpec, ...]] = ()
     """Tensors `[batch, ...]` carried from one exit to the next, compacted with the features."""
 
@@ -43,7 +49,7 @@ class ExitPolicy(ABC):
         """Return the score `[batch] float32` and the state for the next exit.
 
         Args:
-            logits: `[batch, classes] float32`.
+            logits: `[batch, classes] float32`, or `[batch, classes, height, width]` if `for_maps`.
             state: what this method returned at the exit before, or None at the first exit.
         """
 
@@ -53,6 +59,6 @@ class ExitPolicy(ABC):
 
         Args:
             ops: where the nodes go.
-            logits: handle of a `[batch, classes] float32` value.
+            logits: handle of a `[batch, classes] float32` value, or `[batch, classes, height, width]` if `for_maps`.
             state: handles of the carried state, or None at the first exit.
         """

@@ -1,11 +1,13 @@
 """Leave when the class probabilities have little entropy left."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.lower_softmax import lower_softmax
 from eerun.policies.max_probability import require_logits, softmax
+from eerun.policies.pixel_mean import lower_pixel_mean, pixel_mean
 
 __all__ = ["EntropyPolicy"]
 
@@ -20,29 +22,30 @@ class EntropyPolicy(ExitPolicy):
     """Score = 1 + (sum_c p_c log p_c) / log C, with p the softmax over C classes. 1 = certain, 0 = uniform.
 
     Rounding may leave the range [0, 1] by a few units of the last place. The score needs at least two classes:
-    log 1 = 0 cannot be divided by.
+    log 1 = 0 cannot be divided by. With one answer a pixel the score is the mean of this over the pixels.
 
     Source: entropy as in BranchyNet (Teerapittayanon et al., ICPR 2016), normalised and signed as in EENet
     (Ilhan et al., "Adaptive Deep Neural Network Inference Optimization with EENet", WACV 2024).
     """
 
     name = "entropy"
+    for_maps: ClassVar[bool] = True
 
     def score(self, logits: F32, state: State | None) -> tuple[F32, State]:  # noqa: ARG002 (the policy has no state)
         """Return one minus the normalised entropy, `[batch] float32`, and no state.
 
         Args:
-            logits: `[batch, classes] float32`, at least two classes.
+            logits: `[batch, classes] float32` or `[batch, classes, height, width]`, at least two classes.
             state: not used.
 
         Raises:
             UserError: the logits have another dtype or shape.
         """
-        require_logits(logits, policy=self.name)
+        require_logits(logits, policy=self.name, for_maps=self.for_maps)
         probabilities = softmax(logits)
         terms = probabilities * np.log(np.maximum(probabilities, SMALLEST_PROBABILITY))
         score: F32 = np.float32(1) + terms.sum(axis=1) / np.log(np.float32(logits.shape[1]))
-        return score, ()
+        return pixel_mean(score), ()
 
     def lower(
         self,
@@ -50,15 +53,16 @@ class EntropyPolicy(ExitPolicy):
         logits: Any,
         state: tuple[Any, ...] | None,  # noqa: ARG002 (the policy has no state)
     ) -> tuple[Any, tuple[Any, ...]]:
-        """Append the same formula; return the score `[batch] float32` and no state.
+        """Append the same formula, and for maps its mean; return the score `[batch] float32` and no state.
 
         The number of classes is read from the shape of the logits, which engines fold into a constant.
         """
-        probabilities = ops.op("Softmax", logits, axis=1)
+        probabilities = lower_softmax(ops, logits)
         floor = ops.constant(np.array(SMALLEST_PROBABILITY, np.float32))
         logarithms = ops.op("Log", ops.op("Max", probabilities, floor))
         class_axis = ops.constant(np.array([1], np.int64))
         total = ops.op("ReduceSum", ops.op("Mul", probabilities, logarithms), class_axis, keepdims=0)
         classes = ops.op("Cast", ops.op("Shape", logits, start=1, end=2), to=ONNX_FLOAT)
         negative_entropy = ops.op("Div", total, ops.op("Log", classes))
-        return ops.op("Add", negative_entropy, ops.constant(np.array(1.0, np.float32))), ()
+        score = ops.op("Add", negative_entropy, ops.constant(np.array(1.0, np.float32)))
+        return lower_pixel_mean(ops, logits, score), ()

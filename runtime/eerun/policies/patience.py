@@ -21,6 +21,8 @@ class PatiencePolicy(ExitPolicy):
     0 at the first exit; one more than before when the prediction is that of the exit before, else 0. The threshold is
     the patience: a sample leaves when the count reaches it. Of equal logits the first class is the prediction.
 
+    With one answer a pixel there is no single prediction to compare, so maps are refused.
+
     State: `label [batch] int64`, the prediction of the exit before, and `count [batch] float32`, its score.
 
     Source: PABEE, Zhou et al., "BERT Loses Patience: Fast and Robust Inference with Early Exit", NeurIPS 2020.
@@ -42,7 +44,7 @@ class PatiencePolicy(ExitPolicy):
         Raises:
             UserError: the logits have another dtype or shape, or the state is not that of these rows.
         """
-        require_logits(logits, policy=self.name)
+        require_logits(logits, policy=self.name, for_maps=self.for_maps)
         label = logits.argmax(axis=1).astype(np.int64, copy=False)
         if state is None:
             count = np.zeros(label.shape, np.float32)

@@ -28,12 +28,24 @@ class LoweredExit:
         return [node.op_type for node in self.model.graph]
 
 
-def build_exit(policy: str, *, classes: int, index: int, last: bool, opset: int, dtype: str = "float32") -> LoweredExit:
-    """Return a segment with input `raw` and output `logits` = -(-raw), plus the score of exit `index`."""
-    element = ir.DataType.from_numpy(np.dtype(dtype))
-    raw = ir.val("raw", dtype=element, shape=("batch", classes))
-    negated = ir.node("Neg", [raw], outputs=[ir.val("negated", dtype=element, shape=("batch", classes))])
-    restored = ir.node("Neg", [negated.outputs[0]], outputs=[ir.val("logits", dtype=element, shape=("batch", classes))])
+def build_exit(
+    policy: str,
+    *,
+    classes: int,
+    index: int,
+    last: bool,
+    opset: int,
+    dtype: str = "float32",
+    pixels: tuple[int | str, ...] = (),
+) -> LoweredExit:
+    """Return a segment with input `raw` and output `logits` = -(-raw), plus the score of exit `index`.
+
+    Logits are `[batch, classes, *pixels]`.
+    """
+    element, shape = ir.DataType.from_numpy(np.dtype(dtype)), ("batch", classes, *pixels)
+    raw = ir.val("raw", dtype=element, shape=shape)
+    negated = ir.node("Neg", [raw], outputs=[ir.val("negated", dtype=element, shape=shape)])
+    restored = ir.node("Neg", [negated.outputs[0]], outputs=[ir.val("logits", dtype=element, shape=shape)])
     logits = restored.outputs[0]
     graph = ir.Graph([raw], [logits], nodes=[negated, restored], opset_imports={"": opset}, name=f"segment_{index}")
     score = add_exit_score(graph, logits=logits, policy=policy_by_name(policy), exit_index=index, last=last)
@@ -42,10 +54,10 @@ def build_exit(policy: str, *, classes: int, index: int, last: bool, opset: int,
 
 @cache
 def open_exit(
-    policy: str, *, classes: int, index: int, last: bool, opset: int, dtype: str
+    policy: str, *, classes: int, index: int, last: bool, opset: int, dtype: str, pixels: tuple[int, ...]
 ) -> tuple[ort.InferenceSession, ExitScore]:
     """Return a CPU session of the exit and the names of its score and state."""
-    built = build_exit(policy, classes=classes, index=index, last=last, opset=opset, dtype=dtype)
+    built = build_exit(policy, classes=classes, index=index, last=last, opset=opset, dtype=dtype, pixels=pixels)
     options = session_options(threads=2)
     serialized = ir.to_proto(built.model).SerializeToString()
     return ort.InferenceSession(serialized, options, providers=["CPUExecutionProvider"]), built.score
@@ -57,11 +69,17 @@ def run_exit(  # noqa: D417 (the rest are those of build_exit)
     """Return score and new state (by name) of an exit.
 
     Args:
-        logits: `[batch, classes]`, float32 or float16.
+        logits: `[batch, classes]` or `[batch, classes, height, width]`, float32 or float16.
         carried: what the exit before returned as state.
     """
     session, names = open_exit(
-        policy, classes=logits.shape[1], index=index, last=last, opset=opset, dtype=logits.dtype.name
+        policy,
+        classes=logits.shape[1],
+        index=index,
+        last=last,
+        opset=opset,
+        dtype=logits.dtype.name,
+        pixels=logits.shape[2:],
     )
     score, *state = session.run([names.score, *names.state_out], {"raw": logits, **carried})
     return score, dict(zip(names.state_out, state, strict=True))

@@ -147,3 +147,14 @@ def test_refuses_a_policy_that_breaks_its_declaration(policy: PatiencePolicy, pr
     graph, logits = segment()
     with pytest.raises(BuildError, match=problem):
         add_exit_score(graph, logits=logits, policy=policy, exit_index=0, last=False)
+
+
+def test_a_policy_that_compares_one_class_a_sample_refuses_maps(exit_builder):
+    with pytest.raises(BuildError, match="policy patience compares one class a sample") as refusal:
+        exit_builder("patience", classes=3, index=0, last=False, opset=20, pixels=(4, 4))
+    assert "--policy max-probability" in refusal.value.remedy
+
+
+def test_maps_have_a_fixed_height_and_width(exit_builder):
+    with pytest.raises(BuildError, match="expected a fixed height and width"):
+        exit_builder("margin", classes=3, index=0, last=False, opset=20, pixels=("height", 4))

@@ -127,3 +127,40 @@ def test_half_precision_logits_are_scored_in_float32(exit_runner: Runner, policy
     score, _ = policy_by_name(policy).score(logits.astype(np.float32), None)
     assert lowered.dtype == np.float32
     np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
+
+
+FOR_MAPS = [name for name, policy in POLICIES.items() if policy.for_maps]
+
+
+@st.composite
+def map_logits(draw: st.DrawFn) -> F32:
+    """Draw logits `[batch, classes, height, width]` with ties and large magnitudes; few shapes, each is a session."""
+    shape = (draw(st.integers(1, 5)), *draw(st.sampled_from([(2, 1, 1), (3, 4, 5), (20, 2, 3)])))
+    tied = st.sampled_from([-80.0, -1.0, 0.0, 1.0, 80.0])
+    return draw(arrays(np.float32, shape, elements=draw(st.sampled_from([tied, st.floats(-80, 80, width=32)]))))
+
+
+@pytest.mark.parametrize("opset", OPSETS)
+@pytest.mark.parametrize("policy", FOR_MAPS)
+@settings(max_examples=30, deadline=None, derandomize=True)
+@given(logits=map_logits())
+def test_the_score_of_a_map_is_the_mean_over_its_pixels(
+    exit_runner: Runner, policy: str, opset: int, logits: F32
+) -> None:
+    lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=opset)
+    score, state = policy_by_name(policy).score(logits, None)
+    pixels = np.moveaxis(logits, 1, -1).reshape(-1, logits.shape[1])
+    by_pixel, _ = policy_by_name(policy).score(pixels, None)
+    assert state == ()
+    assert (score.dtype, score.shape) == (np.dtype(np.float32), (len(logits),))
+    np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
+    np.testing.assert_allclose(score, by_pixel.reshape(len(logits), -1).mean(axis=1), atol=SCORE_TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("policy", FOR_MAPS)
+def test_half_precision_maps_are_scored_in_float32(exit_runner: Runner, policy: str) -> None:
+    logits = np.random.default_rng(12).normal(0, 6, (3, 10, 16, 16)).astype(np.float16)
+    lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=20)
+    score, _ = policy_by_name(policy).score(logits.astype(np.float32), None)
+    assert lowered.dtype == np.float32
+    np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)

@@ -179,3 +179,14 @@ def test_the_rival_is_named(fixed_result: BenchResult):
         "1.42x the speed of eager PyTorch (95 % interval 1.410-1.440, 20 samples, 12.5 ms each; 100.0 % answered alike)"
         in verdict(replace(fixed_result, rival=rival))
     )
+
+
+def test_of_maps_shares_are_of_pixels(fixed_result):
+    quality = replace(fixed_result.quality, unit="pixel", mean_iou=0.61, mean_iou_whole=0.64, won=400, lost=2000)
+    text = text_report(replace(fixed_result, quality=quality))
+    assert (
+        "Pixel accuracy 92.10 %, the fastest whole network 92.50 %: -0.40 points (400 pixels won, 2000 lost); "
+        "agreement with the fastest whole network 98.70 % of the pixels of 4000 samples\n"
+        "Mean IoU 61.00 %, the fastest whole network 64.00 %" in text
+    )
+    assert "right pixels  same pixels" in text

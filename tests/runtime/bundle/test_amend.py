@@ -110,7 +110,7 @@ def test_a_damaged_bundle_is_not_amended(bundle):
 def test_a_bundle_of_version_2_0_has_no_devices(bundle, tmp_path):
     text = (bundle.path / "manifest.json").read_text()
     assert '"device": null' in text
-    older = text.replace("bundle/2.1", "bundle/2.0").replace(',\n      "device": null', "")
+    older = text.replace(SCHEMA, "eecompile.bundle/2.0").replace(',\n      "device": null', "")
     assert '"device"' not in older
     (bundle.path / "manifest.json").write_text(older)
     assert open_bundle(bundle.path).manifest.configurations[0].device is None

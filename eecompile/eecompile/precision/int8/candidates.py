@@ -4,7 +4,8 @@
 2. *Joining*: nodes without weights between them, which an engine may run on eight bits too: residual Add, Concat,
    pools, and operators that only move elements.
 3. Never: nodes of an exit's score (`score_<k>/…`), what the user keeps in float, and every other operator. Softmax is
-   among those.
+   among those, and so are joining nodes that make nothing but its input: attention scores, and masks added to them,
+   which may be infinite.
 """
 
 import re
@@ -13,7 +14,16 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-__all__ = ["ACTIVATIONS", "FLOATS", "MOVING", "Candidate", "candidates", "fused_output", "is_score_node"]
+__all__ = [
+    "ACTIVATIONS",
+    "FLOATS",
+    "MOVING",
+    "Candidate",
+    "candidates",
+    "fused_output",
+    "is_score_node",
+    "only_for_softmax",
+]
 
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 
@@ -58,7 +68,7 @@ def candidates(graph: ir.Graph, *, keep_float: Collection[str]) -> tuple[Candida
         if node.domain or node.name in keep_float or is_score_node(node):
             continue
         candidate = _weighted(node) if node.op_type in WEIGHTED else _joining(node)
-        if candidate is not None:
+        if candidate is not None and (candidate.weight is not None or not only_for_softmax(node.outputs[0])):
             found.append(candidate)
     return tuple(found)
 
@@ -66,6 +76,23 @@ def candidates(graph: ir.Graph, *, keep_float: Collection[str]) -> tuple[Candida
 def is_score_node(node: ir.Node) -> bool:
     """Whether the node belongs to an exit's score."""
     return SCORE.match(node.name or "") is not None
+
+
+def only_for_softmax(value: ir.Value) -> bool:
+    """Whether all that reads a value, through nodes that join or spread it, is Softmax, and at least one does.
+
+    Who only asks for its shape does not count.
+    """
+    waiting, found = [value], False
+    while waiting:
+        for reader in (node for node in waiting.pop().consumers() if node.op_type != "Shape"):
+            if is_score_node(reader) or reader.op_type not in {"Softmax", "Add", "Expand", *MOVING}:
+                return False
+            if reader.op_type == "Softmax":
+                found = True
+            else:
+                waiting += reader.outputs
+    return found
 
 
 def fused_output(node: ir.Node) -> ir.Value:

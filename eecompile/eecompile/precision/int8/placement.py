@@ -8,7 +8,7 @@ its activation. So they share one plan, but for one place (`without_fused_operan
 3. A joining node does where all its inputs come from such nodes and one such node reads its result. Otherwise it stays
    in float: converting to eight bits only to move elements costs more than it saves.
 4. A convolution that makes logits, with nothing but moved elements between, stays in float: its result would have to be
-   rounded, and logits never are.
+   rounded, and logits never are. Nor are those of a map `[batch, classes, height, width]`, resized or not.
 5. Any other value is rounded if a node on eight bits reads it, or if it crosses to another segment as uint8.
 """
 
@@ -24,6 +24,10 @@ __all__ = ["Placement", "place", "without_fused_operands"]
 
 FLOAT_ON_CPU = frozenset({"ConvTranspose"})
 """No eight-bit kernel in ONNX Runtime on the CPU."""
+
+RESIZING = frozenset({"Resize"})
+MAP_RANK = 4
+"""Axes of logits `[batch, classes, height, width]`, which are the first output of their graph."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -75,7 +79,7 @@ def without_fused_operands(placement: Placement) -> Placement:
 
 
 def _makes_logits(graph: ir.Graph, candidate: Candidate, crossing: Collection[str]) -> bool:
-    """Whether a convolution's result becomes `[batch, classes]` of an exit by moving elements only."""
+    """Whether a convolution's result becomes the logits of an exit by moving elements only, or resizing a map."""
     if candidate.node.op_type != "Conv":
         return False
     waiting = [candidate.output]
@@ -83,5 +87,7 @@ def _makes_logits(graph: ir.Graph, candidate: Candidate, crossing: Collection[st
         value = waiting.pop()
         if value in graph.outputs and value.name not in crossing and value.shape is not None and len(value.shape) == 2:
             return True
-        waiting.extend(node.outputs[0] for node in value.consumers() if node.op_type in MOVING)
+        if value is graph.outputs[0] and value.name not in crossing and value.shape and len(value.shape) == MAP_RANK:
+            return True
+        waiting.extend(node.outputs[0] for node in value.consumers() if node.op_type in MOVING | RESIZING)
     return False

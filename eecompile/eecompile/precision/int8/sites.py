@@ -4,7 +4,7 @@ from collections.abc import Collection
 
 import onnx_ir as ir
 
-from eecompile.precision.int8.candidates import candidates, is_score_node
+from eecompile.precision.int8.candidates import candidates, is_score_node, only_for_softmax
 from eecompile.precision.int8.lower_tensorrt import rounded_inputs
 from eecompile.precision.int8.placement import place
 
@@ -34,6 +34,6 @@ def _may_cross(value: ir.Value) -> bool:
     producer = value.producer()
     if value.dtype is not ir.DataType.FLOAT or (producer is not None and is_score_node(producer)):
         return False
-    if any(is_score_node(node) for node in value.consumers()):
+    if any(is_score_node(node) for node in value.consumers()) or only_for_softmax(value):
         return False
     return bool(value.uses()) or not value.is_graph_input()

@@ -1,0 +1,1 @@
+"""Parts of heads, in torch."""

@@ -1,0 +1,55 @@
+"""From what a refresh made to its report."""
+
+from collections.abc import Mapping
+
+from eecompile.ingest.source_hash import source_hash
+from eecompile.refresh.report import RefreshReport, RefreshSeconds
+from eecompile.refresh.settings import RefreshSettings
+from eecompile.refresh.train_exits import TrainedExits
+from eecompile.refresh.write_refresh import Replacement, stale_targets
+
+__all__ = ["make_report"]
+
+
+def make_report(
+    new: Replacement, trained: TrainedExits, settings: RefreshSettings, seconds: RefreshSeconds
+) -> RefreshReport:
+    """Return the report as it is before anything is written.
+
+    Args:
+        new: what takes the place of what.
+        trained: the heads before and after.
+        settings: what the user chose.
+        seconds: of the steps so far.
+    """
+    bundle, source, checkpoint, retuned = new.bundle, new.source, new.checkpoint, new.retuned
+    return RefreshReport(
+        bundle=bundle.path.absolute().name,
+        model=str(source.path if checkpoint is None else new.output),
+        written=checkpoint is not None or retuned.changes,
+        source_sha256_before=source.sha256,
+        source_sha256=source.sha256 if checkpoint is None else source_hash([checkpoint]),
+        target=settings.train.target,
+        min_gain=settings.min_gain,
+        max_drop=retuned.max_drop,
+        drop_measure=retuned.drop_measure,
+        samples={
+            **{name: len(samples) for name, samples in new.splits.items()},
+            "validation": trained.report.validation_samples,
+        },
+        heads=trained.heads,
+        segments=len(bundle.manifest.segments),
+        chosen_before=bundle.manifest.chosen.name,
+        before=retuned.before,
+        configurations=retuned.configurations,
+        observed=new.graphs.observed,
+        dropped=(*_with_reasons(retuned.dropped), *stale_targets(bundle, new.graphs)),
+        left=_with_reasons(retuned.left),
+        batch=bundle.costs(bundle.manifest.chosen).max_batch,
+        device=trained.report.device,
+        seconds=seconds,
+    )
+
+
+def _with_reasons(found: Mapping[str, str]) -> tuple[str, ...]:
+    return tuple(f"{name}: {reason}" for name, reason in found.items())

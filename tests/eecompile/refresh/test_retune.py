@@ -1,0 +1,73 @@
+"""Which configurations stay, and with which thresholds."""
+
+from dataclasses import replace
+
+from eecompile.build.report import BuildReport
+from eecompile.refresh.new_graphs import NO_GRAPHS, NewGraphs
+from eecompile.refresh.recent_data import recent_splits
+from eecompile.refresh.retune import Retuned, retune
+from eerun.bundle import amend_bundle, rewrite_bundle
+
+FLOAT32 = "onnxruntime-float32"
+
+
+def retuned(deployed, graphs: NewGraphs, stages, **changes: object) -> Retuned:
+    settings = deployed.settings(**changes)
+    return retune(
+        deployed.bundle, graphs, recent_splits(settings, deployed.bundle.manifest, output=(10,)), settings, stages
+    )
+
+
+def with_an_engine_that_is_not_here(deployed) -> str:
+    def rename(manifest):
+        return tuple(
+            replace(entry, engine="later") if entry.name == "openvino-float32" else entry
+            for entry in manifest.configurations
+        )
+
+    amend_bundle(deployed.path, rename, {})
+    return "later-float32"
+
+
+def test_what_cannot_run_here_is_left_where_its_graphs_stay_and_goes_where_they_change(refreshed, copied, stages):
+    name = with_an_engine_that_is_not_here(copied)
+    stays = retuned(copied, NO_GRAPHS, stages)
+    assert list(stays.left) == [name]
+    assert "no engine 'later'" in stays.left[name]
+    assert name in stays.order
+    assert name not in stays.dropped
+    goes = retuned(copied, refreshed.replacement.graphs, stages)
+    assert not goes.left
+    assert "no engine 'later'" in goes.dropped[name]
+    assert name not in goes.order
+
+
+def test_what_answers_otherwise_than_the_build_allowed_goes_and_float32_stays(copied, stages):
+    bundle = copied.bundle
+    report = bundle.read_json(bundle.manifest.report, BuildReport)
+    strict = {bundle.manifest.report: replace(report, max_quant_drop=0.0)}
+    rewrite_bundle(copied.path, lambda manifest: manifest, strict)
+    found = retuned(copied, NO_GRAPHS, stages)
+    assert found.changes
+    assert {way.name for way in found.configurations} == set(found.order)
+    assert FLOAT32 in found.order
+    assert all(way.agreement == 1.0 for way in found.configurations)
+    assert set(found.order) | set(found.dropped) == {entry.name for entry in bundle.manifest.configurations}
+    assert all("otherwise than float32" in reason for reason in found.dropped.values())
+
+
+def test_thresholds_keep_the_allowed_drop_and_stay_where_others_save_nothing(copied, stages):
+    strict = retuned(copied, NO_GRAPHS, stages, max_drop=0.0, min_gain=0.0)
+    for way in strict.configurations:
+        assert way.tune.accuracy is not None
+        assert way.tune.accuracy >= way.tune.accuracy_float32 or way.tune.shares == (0, 0, 1), "nobody leaves early"
+    loose = retuned(copied, NO_GRAPHS, stages, max_drop=1.0, min_gain=1.0)
+    assert not loose.changes
+    assert loose.order == tuple(entry.name for entry in copied.bundle.manifest.configurations)
+    assert all(way.thresholds == way.thresholds_before for way in loose.configurations)
+
+
+def test_without_labels_the_drop_is_in_agreement(copied, stages):
+    found = retuned(copied, NO_GRAPHS, stages, agreement=True, max_drop=0.1, min_gain=0.0)
+    assert (found.drop_measure, found.max_drop) == ("agreement", 0.1)
+    assert all(way.tune.agreement >= 0.9 for way in found.configurations)
