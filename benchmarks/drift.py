@@ -112,7 +112,9 @@ def run_phases(
 ) -> None:
     """Every phase; rows and refreshes are added to the result as they come."""
     images, labels = stream
-    kept = shutil.copytree(bundle, bundle.with_name("never.ee"))
+    kept = bundle.with_name("never.ee")
+    shutil.rmtree(kept, ignore_errors=True)
+    shutil.copytree(bundle, kept)
     result["engines"][WHOLE], whole = fastest_whole(kept)
     result["engines"][NEVER], never = with_exits(kept, images)
     for number, phase in enumerate(phases):

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from eecompile.attach.attached import Attached
 from eecompile.checkpoint import build_module, load_checkpoint
 from eecompile.input_info import InputInfo
 from eengines.tensors import Array
@@ -45,7 +46,8 @@ class TorchRivals:
         self._module = build_module(checkpoint, factory).eval().to(device, self._dtype)
         example = torch.zeros((EXAMPLE, *self._info.network_shape), dtype=self._dtype, device=device)
         with torch.no_grad():
-            shapes = ({0: torch.export.Dim("batch")},)
+            one = ({0: torch.export.Dim("batch")},)
+            shapes = (one,) if isinstance(self._module, Attached) else one  # its forward takes *inputs
             self._program = torch.export.export(self._module, (example,), dynamic_shapes=shapes).module()
         self._segments = _segments(self._program.graph)
 

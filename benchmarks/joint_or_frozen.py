@@ -4,10 +4,10 @@
     python benchmarks/joint_or_frozen.py digits --quick --augmentation none
 
 Joint training runs first, for `--epochs`. Frozen training then gets as many epochs as fit into the time that joint
-training took; how long they last is measured on a tenth of the images before. Both start from the trained trunk. Each
-network's thresholds are tuned on one half of the test images, for 99 % of the accuracy of the trunk as it was given;
-everything that is reported is of the other half. Costs are multiply-accumulates. Ctrl-C in the epochs goes on with the
-best so far.
+training took; how long they last is measured on a tenth of the images before. Both start from the trained trunk and
+learn the labels. Each network's thresholds are tuned on one half of the test images, for 99 % of the accuracy of the
+trunk as it was given; everything that is reported is of the other half. Costs are multiply-accumulates. Ctrl-C in the
+epochs goes on with the best so far.
 """
 
 import argparse
@@ -144,7 +144,7 @@ def measure(race: Race, common: TrainSettings, args: argparse.Namespace) -> dict
     """Both ways."""
     joint = replace(common, mode="joint", target="labels", epochs=args.epochs, learning_rate=args.joint_rate)
     views = 1 if args.augmentation == "none" else args.views
-    frozen = replace(common, views=views)
+    frozen = replace(common, target="labels", views=views)
     ways = {"joint": race.score(joint, *(trained := race.train(joint)))}
     frozen = replace(frozen, epochs=race.epochs_in(trained[1].seconds, frozen))
     ways["frozen"] = race.score(frozen, *race.train(frozen))

@@ -35,13 +35,18 @@ from eerun.executor import length_groups
 EXAMPLE = ROOT / "examples" / "text"
 SST2 = SHARED / "data" / "sst2"
 DOCSTRINGS = "docstrings"
+TRAINED_WITH = ("data", "layers", "width", "epochs", "head_epochs")
 SEED = 0
 
 
 def train_and_attach(work: Path, args: argparse.Namespace) -> Path:
     """Run the example's first two commands in `work`; return the attached network."""
-    model = work / "model.pt"
-    if model.exists():
+    model, record = work / "model.pt", work / "model.json"
+    trained_with = {name: getattr(args, name) for name in TRAINED_WITH}
+    if record.exists():
+        found = msgspec.json.decode(record.read_bytes())
+        if found != trained_with:
+            sys.exit(f"{work} has a network trained with {found}, expected {trained_with}: give another --work")
         return model
     for name in ("train.py", "texts.py", "vocabulary.py"):
         shutil.copy(EXAMPLE / name, work)
@@ -51,6 +56,7 @@ def train_and_attach(work: Path, args: argparse.Namespace) -> Path:
     )
     attach = ["--data", "model.npz", "--at", "auto", "--heads", "pooler", "--epochs", str(args.head_epochs)]
     run([str(Path(sys.executable).parent / "eecompile"), "attach", "backbone.pt", *attach, "-o", "model.pt"], work)
+    record.write_bytes(msgspec.json.encode(trained_with))
     return model
 
 

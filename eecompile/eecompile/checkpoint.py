@@ -177,7 +177,7 @@ def build_module(checkpoint: Checkpoint, factory: str | None) -> "nn.Module":
     if checkpoint.attached is not None:
         from eecompile.attach.rebuild import rebuild
 
-        module = rebuild(module, checkpoint.attached, where=where)
+        module = rebuild(module, checkpoint.attached, checkpoint.state_dict, where=where)
     load_weights(module, checkpoint.state_dict, where=where)
     return module.float().eval()
 

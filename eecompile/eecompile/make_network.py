@@ -9,7 +9,7 @@ from eengines.errors import IngestError
 if TYPE_CHECKING:
     from torch import Tensor, nn
 
-__all__ = ["load_weights", "make_network", "network_words"]
+__all__ = ["check_weights", "load_weights", "make_network", "network_words"]
 
 
 def network_words(arch: str | None, factory: str | None) -> str:
@@ -57,11 +57,16 @@ def load_weights(module: "nn.Module", weights: "Mapping[str, Tensor]", *, where:
     Raises:
         IngestError: names or shapes do not fit.
     """
-    _check_weights(where, module.state_dict(), weights)
+    check_weights(where, module.state_dict(), weights)
     module.load_state_dict(dict(weights))
 
 
-def _check_weights(where: str, expected: "Mapping[str, Tensor]", got: "Mapping[str, Tensor]") -> None:
+def check_weights(where: str, expected: "Mapping[str, Tensor]", got: "Mapping[str, Tensor]") -> None:
+    """Compare names and shapes.
+
+    Raises:
+        IngestError: they differ.
+    """
     remedy = "Give the factory and arch_kwargs that the weights were trained with"
     missing = [name for name in expected if name not in got]
     unexpected = [name for name in got if name not in expected]

@@ -13,7 +13,7 @@ from eengines.errors import InputError
 from eengines.tensors import Array
 from eerun.bundle.manifest import InputEntry
 
-__all__ = ["at_length", "own_lengths", "sequence_inputs", "used_positions"]
+__all__ = ["at_length", "one_length", "own_lengths", "sequence_inputs", "used_positions"]
 
 
 def sequence_inputs(entries: Sequence[InputEntry]) -> dict[InputEntry, int]:
@@ -55,6 +55,26 @@ def at_length(inputs: Mapping[str, Array], entries: Sequence[InputEntry], length
     """Return arrays whose sequence axis has this length, padded behind or cut; others, and those that fit, as given."""
     axes = {entry.name: (axis, entry.pad) for entry, axis in sequence_inputs(entries).items()}
     return {name: _fit(array, *axes[name], length) if name in axes else array for name, array in inputs.items()}
+
+
+def one_length(inputs: Mapping[str, Array], entries: Sequence[InputEntry]) -> Mapping[str, Array]:
+    """Return checked arrays as a network itself can take them: of one length, and not above the greatest.
+
+    Args:
+        inputs: arrays `[samples, ...]` by input name that `check_inputs` accepts: behind the greatest length there is
+            nothing but padding, which is cut.
+        entries: what the network declares.
+
+    Raises:
+        InputError: arrays of different lengths.
+    """
+    sequences = sequence_inputs(entries)
+    if not sequences:
+        return inputs
+    own_lengths(inputs, entries)
+    greatest = min(entry.shape[axis - 1] for entry, axis in sequences.items())
+    given = min(inputs[entry.name].shape[axis] for entry, axis in sequences.items())
+    return at_length(inputs, entries, min(given, greatest))
 
 
 def _fit(array: Array, axis: int, pad: float, length: int) -> Array:

@@ -6,9 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from typed_commands import shown_commands, typed
 
 import eerun
+from eecompile.zoo import lookup
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
@@ -54,6 +56,13 @@ def test_the_commands_of_the_demo_run(example_output):
 @pytest.mark.parametrize("command", [command for command in COMMANDS if command not in DEMO])
 def test_commands_run(command, folder, command_environment):
     assert typed(command, folder, command_environment) != ""
+
+
+def test_the_page_on_heads_lists_taps(tmp_path, command_environment):
+    page = (ROOT / "docs" / "heads.md").read_text()
+    (command,) = [line for line in shown_commands(page) if "--list-taps" in line]
+    torch.save(lookup("resnet18")(classes=10).state_dict(), tmp_path / "w.pt")
+    assert "whole trunk" in typed(command, tmp_path, command_environment)
 
 
 def test_python_example_runs(digits_bundle, monkeypatch):

@@ -9,7 +9,7 @@ from eengines.errors import InputError
 from eerun.bundle import InputEntry
 from eerun.inputs import check_inputs
 from eerun.random_inputs import random_inputs
-from eerun.sequence import at_length, own_lengths
+from eerun.sequence import at_length, one_length, own_lengths
 
 LONGEST = 9
 IDS = InputEntry(name="ids", dtype="int64", shape=(LONGEST,), range=(0, 50), sequence=0, pad=7)
@@ -90,3 +90,18 @@ def test_random_samples_have_masks_of_ones_and_then_zeros():
     assert len(np.unique(arrays["ids"])) > 20
     assert (arrays["wave"].any(1) <= (arrays["mask"] == 1)).all()
     assert check_inputs(arrays, (IDS, MASK, WAVE, PLAIN))["plain"].shape == (200, 4)
+
+
+@pytest.mark.parametrize(("width", "expected"), [(4, 4), (LONGEST, LONGEST), (LONGEST + 5, LONGEST)])
+def test_what_is_checked_gets_one_length_that_the_network_takes(width, expected):
+    arrays = texts([2, 4], width=width)
+    found = one_length(check_inputs(arrays, (IDS, MASK)), (IDS, MASK))
+    assert {array.shape for array in found.values()} == {(2, expected)}
+    assert own_lengths(found, (IDS, MASK)).tolist() == [2, 4]
+
+
+def test_one_length_leaves_fixed_inputs_alone_and_refuses_two_lengths():
+    plain = {"plain": np.ones((2, 4), np.float32)}
+    assert one_length(plain, (PLAIN,)) is plain
+    with pytest.raises(InputError, match="another input has 9"):
+        one_length({"ids": texts([3])["ids"], "mask": texts([3], width=5)["mask"]}, (IDS, MASK))

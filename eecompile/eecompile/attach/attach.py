@@ -1,5 +1,6 @@
 """From a trained network to a multi-exit one: tap it, attach heads, train them, choose exits, write a checkpoint."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -113,8 +114,14 @@ def _needed(name: str, settings: AttachSettings) -> tuple[Path, str]:
         raise UserError("--output", "got none, expected the name of the checkpoint to write", "Add -o model.pt")
     if settings.heads is None:
         raise UserError("--heads", "got none, expected kinds of heads", "Add for example --heads linear,conv")
-    if not name.startswith(ZOO) and settings.output.resolve() == Path(name).resolve():
-        raise UserError("--output", f"is the backbone {name} itself, expected another file", "Give another name")
+    read = {
+        "the backbone": None if name.startswith(ZOO) else name,
+        "--weights": settings.weights,
+        "--data": settings.data,
+    }
+    for what, path in read.items():
+        if path is not None and settings.output.resolve() == Path(path).resolve():
+            raise UserError("--output", f"is {what} {path} itself, expected another file", "Give another name")
     return settings.output, settings.heads
 
 
@@ -156,11 +163,13 @@ def _checkpoint(backbone: Backbone, attached: Attached, report: TrainReport) -> 
 
 
 def _next_command(name: str, output: Path, backbone: Backbone, settings: AttachSettings) -> str:
-    command = f"eecompile build {output}"
+    words = ["eecompile", "build", str(output)]
     if backbone.arch is None:
-        factory = settings.factory or f"package.module:function, which makes the {type(backbone.trunk).__name__}"
-        command += f" --factory {factory}"
-    data = settings.data
-    if data is None and default_data_path(output) is None:
-        data = str(Path(name).with_suffix(".npz"))
-    return command + (f" --data {data}" if data is not None else "")
+        words += ["--factory", settings.factory or f"MODULE:FUNCTION that makes the {type(backbone.trunk).__name__}"]
+    beside = default_data_path(output)
+    data = Path(settings.data or Path(name).with_suffix(".npz"))
+    if beside is None or not data.exists() or not beside.samefile(data):
+        words += ["--data", str(data)]
+    if settings.train.seed != 0:
+        words += ["--seed", str(settings.train.seed)]
+    return shlex.join(words)

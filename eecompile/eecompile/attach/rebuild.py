@@ -1,10 +1,14 @@
 """A trunk and the heads that a checkpoint says are attached to it, before their weights are loaded."""
 
-from torch import nn
+from collections.abc import Mapping
+
+import torch
+from torch import Tensor, nn
 
 from eecompile.attach.attached import Attached
 from eecompile.attach.attachment import Attachment
 from eecompile.attach.make_heads import make_heads
+from eecompile.make_network import check_weights
 from eengines.errors import IngestError
 
 __all__ = ["rebuild"]
@@ -13,16 +17,20 @@ ANY_SEED = 0
 """The weights are about to be replaced."""
 
 
-def rebuild(trunk: nn.Module, attachment: Attachment, *, where: str) -> Attached:
+def rebuild(trunk: nn.Module, attachment: Attachment, weights: Mapping[str, Tensor], *, where: str) -> Attached:
     """Put heads on a trunk.
+
+    Heads are made without memory first, and only where they fit the weights for real: options of a damaged file could
+    ask for any size.
 
     Args:
         trunk: what the architecture makes.
         attachment: of the checkpoint.
+        weights: of the checkpoint, by name.
         where: what made the trunk, for messages.
 
     Raises:
-        IngestError: the trunk lacks a module that the attachment names, or a head does not fit.
+        IngestError: the trunk lacks a module that the attachment names, or heads or weights do not fit.
     """
     known = dict(trunk.named_modules())
     named = [head.tap for head in attachment.heads] + [attachment.own_head or ""]
@@ -30,4 +38,7 @@ def rebuild(trunk: nn.Module, attachment: Attachment, *, where: str) -> Attached
     if lost:
         problem = f"makes a network without the modules {', '.join(lost)}, which have attached heads"
         raise IngestError(where, problem, "Give the factory and arch_kwargs that the heads were attached to")
+    with torch.device("meta"):
+        sizes = Attached(trunk, make_heads(trunk, attachment, seed=ANY_SEED), attachment)
+    check_weights(where, sizes.state_dict(), weights)
     return Attached(trunk, make_heads(trunk, attachment, seed=ANY_SEED), attachment)

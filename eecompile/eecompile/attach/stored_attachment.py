@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import fields
 from itertools import pairwise
+from math import prod
 from typing import Any
 
 import msgspec
@@ -14,6 +15,9 @@ from eengines.errors import IngestError
 __all__ = ["attachment_from_plain", "attachment_to_plain"]
 
 REMEDY = "Attach the heads again, or take the file as it was written"
+DIMENSIONS_OF_ANSWERS = (1, 3)
+MOST_VALUES = 2**28
+"""Of one sample's feature or answer: 1 GiB in float32."""
 
 
 def attachment_to_plain(attachment: Attachment) -> dict[str, Any]:
@@ -32,7 +36,7 @@ def attachment_from_plain(value: object, *, where: str) -> Attachment:
         attachment = msgspec.convert(value, type=Attachment)
     except msgspec.ValidationError as error:
         raise IngestError(f"{where}: attached", f"does not fit: {error}", REMEDY) from error
-    problem = _unknown(value) or _inconsistent(attachment)
+    problem = _unknown(value) or _inconsistent(attachment) or _impossible(attachment)
     if problem is not None:
         raise IngestError(f"{where}: attached", problem, REMEDY)
     return attachment
@@ -67,4 +71,15 @@ def _inconsistent(attachment: Attachment) -> str | None:
         return f"has the exits {', '.join(attachment.chosen)}, expected at most one for each tap, shallow to deep"
     if (attachment.own_head is None) != (attachment.own_head_shape is None):
         return "names an own head without its shape, or the other way round"
+    return None
+
+
+def _impossible(attachment: Attachment) -> str | None:
+    """Name a shape that no feature or answer has."""
+    shapes = [attachment.output, *(tap.shape for tap in attachment.taps), attachment.own_head_shape or (1,)]
+    odd = [list(shape) for shape in shapes if not shape or min(shape) < 1 or prod(shape) > MOST_VALUES]
+    if odd or len(attachment.output) not in DIMENSIONS_OF_ANSWERS:
+        got = odd[0] if odd else list(attachment.output)
+        expected = "sizes of 1 or more, together less than 1 GiB, and an answer [classes] or [classes, height, width]"
+        return f"has the shape {got}, expected {expected}"
     return None

@@ -1,6 +1,7 @@
 """The samples that heads are trained on: the *train* split, and no other."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from eecompile.attach.backbone import ZOO
@@ -10,6 +11,7 @@ from eengines.errors import DataError, UserError
 from eerun.bundle import InputEntry
 from eerun.data import Samples, default_data_path, load_data, make_splits
 from eerun.inputs import check_inputs
+from eerun.sequence import one_length
 
 __all__ = ["training_data"]
 
@@ -25,7 +27,7 @@ def training_data(backbone: str, settings: AttachSettings, inputs: Sequence[Inpu
     Raises:
         UserError: there are no data.
         DataError: they have no *train* split.
-        InputError: samples of another shape or dtype.
+        InputError: samples of another shape or dtype, or inputs of different lengths.
     """
     source = settings.data or (None if backbone.startswith(ZOO) else default_data_path(Path(backbone)))
     if source is None:
@@ -49,5 +51,4 @@ def training_data(backbone: str, settings: AttachSettings, inputs: Sequence[Inpu
         for info in inputs
     ]
     samples = splits["train"]
-    check_inputs(samples.inputs, entries)
-    return samples
+    return replace(samples, inputs=one_length(check_inputs(samples.inputs, entries), entries))

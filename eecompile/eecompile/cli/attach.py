@@ -229,6 +229,7 @@ def _attach(backbone: str, settings: "AttachSettings", json_file: Path | None, *
     from eecompile.attach.attach import attach
     from eecompile.cli.attach_summary import attach_summary
     from eecompile.cli.stages import ConsoleStages
+    from eerun.cli.errors import INTERRUPTED
     from eerun.cli.output_file import check_writable
 
     if json_file is not None:
@@ -237,6 +238,8 @@ def _attach(backbone: str, settings: "AttachSettings", json_file: Path | None, *
         report = attach(backbone, settings, stages)
     _write_json(json_file, report)
     typer.echo(attach_summary(report))
+    if report.train.interrupted:
+        raise typer.Exit(INTERRUPTED)
 
 
 def _write_json(json_file: Path | None, content: object) -> None:

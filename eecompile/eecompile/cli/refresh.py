@@ -94,7 +94,12 @@ def refresh_command(
             rich_help_panel=TRAINING,
         ),
     ] = AUTO,
-    seed: Annotated[int, typer.Option(help="Of the cut, order and augmentation.", rich_help_panel=TRAINING)] = 0,
+    seed: Annotated[
+        int,
+        typer.Option(
+            help="Of the cut, order and augmentation; keep it for the next refresh.", rich_help_panel=TRAINING
+        ),
+    ] = 0,
     json_file: Annotated[Path | None, typer.Option("--json", help="Write what was done as JSON.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Explain decisions.")] = False,
 ) -> None:

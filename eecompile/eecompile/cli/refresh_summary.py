@@ -73,8 +73,19 @@ def _speed(report: "RefreshReport") -> list[str]:
     return [
         *aligned(rows),
         f"→ runs now; * expected, on {report.samples['test']} samples that chose nothing",
-        f"If nobody left early: {number(now.expected_ms_without_exits, 3)} ms{final}",
+        f"If nobody left early: {number(now.expected_ms_without_exits, 3)} ms{final}; "
+        f"the whole network: {number(report.whole_ms, 3)} ms ({report.fastest_whole})",
+        *_pay(report),
         _drop(report),
+    ]
+
+
+def _pay(report: "RefreshReport") -> list[str]:
+    if report.exits_pay:
+        return []
+    return [
+        f"! exits do not pay here: expected {report.configurations[0].test.expected_ms:.2f} ms a batch of "
+        f"{report.batch}, the whole network takes {report.whole_ms:.2f} ms ({report.fastest_whole})"
     ]
 
 

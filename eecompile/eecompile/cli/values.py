@@ -39,8 +39,9 @@ def parse_list(flag: str, text: str | None, kind: Callable[[str], T]) -> tuple[T
     try:
         return tuple(kind(part.strip()) for part in text.split(","))
     except ValueError:
+        what, example = ("whole numbers", "16,32") if kind is int else ("values", "0.9,0.8")
         raise UserError(
-            flag, f"got {text!r}, expected values separated by commas", "Give for example 0.9,0.8"
+            flag, f"got {text!r}, expected {what} separated by commas", f"Give for example {example}"
         ) from None
 
 

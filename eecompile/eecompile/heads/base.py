@@ -17,6 +17,9 @@ if TYPE_CHECKING:
 
 __all__ = ["HeadContext", "HeadKind", "OwnHead", "SharedModules", "Tap"]
 
+MOST = 2**31 - 1
+"""Greatest value of an option; torch and ONNX take no sizes far beyond it."""
+
 
 @dataclass(frozen=True, kw_only=True)
 class Tap:
@@ -116,8 +119,8 @@ class HeadKind(ABC):
     def __post_init__(self) -> None:
         for option, value in self.options().items():
             least = self.least.get(option, 1)
-            if type(value) is not int or value < least:
-                problem = f"got {option}={value!r}, expected a whole number of {least} or more"
+            if type(value) is not int or not least <= value <= MOST:
+                problem = f"got {option}={value!r}, expected a whole number of {least} to {MOST}"
                 usual = self.__dataclass_fields__[option].default
                 raise UserError(f"head '{self.name}'", problem, f"Give for example {option}={usual}")
 

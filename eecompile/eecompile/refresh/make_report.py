@@ -4,9 +4,11 @@ from collections.abc import Mapping
 
 from eecompile.ingest.source_hash import source_hash
 from eecompile.refresh.report import RefreshReport, RefreshSeconds
+from eecompile.refresh.retune import Retuned
 from eecompile.refresh.settings import RefreshSettings
 from eecompile.refresh.train_exits import TrainedExits
 from eecompile.refresh.write_refresh import Replacement, stale_targets
+from eerun.bundle import Bundle, ConfigurationEntry
 
 __all__ = ["make_report"]
 
@@ -23,6 +25,8 @@ def make_report(
         seconds: of the steps so far.
     """
     bundle, source, checkpoint, retuned = new.bundle, new.source, new.checkpoint, new.retuned
+    fastest = _fastest_whole(bundle, retuned)
+    whole_ms = retuned.costs[fastest.name].whole_ms[-1]
     return RefreshReport(
         bundle=bundle.path.absolute().name,
         model=str(source.path if checkpoint is None else new.output),
@@ -46,9 +50,18 @@ def make_report(
         dropped=(*_with_reasons(retuned.dropped), *stale_targets(bundle, new.graphs)),
         left=_with_reasons(retuned.left),
         batch=bundle.costs(bundle.manifest.chosen).max_batch,
+        whole_ms=whole_ms,
+        fastest_whole=f"{fastest.engine} {fastest.precision}",
+        exits_pay=retuned.configurations[0].test.expected_ms < whole_ms,
         device=trained.report.device,
         seconds=seconds,
     )
+
+
+def _fastest_whole(bundle: Bundle, retuned: Retuned) -> ConfigurationEntry:
+    """The configuration on the CPU, of those that stay, in which the whole network is the fastest."""
+    entries = {entry.name: entry for entry in bundle.manifest.configurations}
+    return entries[min(retuned.order, key=lambda name: retuned.costs[name].whole_ms[-1])]
 
 
 def _with_reasons(found: Mapping[str, str]) -> tuple[str, ...]:

@@ -101,6 +101,10 @@ class RefreshReport:
         dropped: configurations and targets that the bundle has no longer, and why.
         left: configurations on the CPU that could not be run here and are as they were, and why.
         batch: batch size of the expected times.
+        whole_ms: of the whole network without exit heads, a full batch, in the fastest configuration that the bundle
+            has for the CPU.
+        fastest_whole: its engine and precision, as words.
+        exits_pay: whether the first of `configurations` is expected to be faster than that on *test*.
         device: where training ran, and in which precision, as words.
         seconds: of each step.
     """
@@ -124,6 +128,9 @@ class RefreshReport:
     dropped: tuple[str, ...]
     left: tuple[str, ...]
     batch: int
+    whole_ms: float
+    fastest_whole: str
+    exits_pay: bool
     device: str
     seconds: RefreshSeconds
 

@@ -10,16 +10,19 @@ from eecalib.tune_against import tune_against
 from eecompile.build.candidates import PORTABLE
 from eecompile.build.report import BuildReport, SplitReport
 from eecompile.build.tune import split_report
+from eecompile.refresh.chance_bound import chance_bound
 from eecompile.refresh.new_graphs import NewGraphs
 from eecompile.refresh.new_order import new_order
-from eecompile.refresh.quant_bound import quant_bound
+from eecompile.refresh.recent_costs import recent_costs, recent_lengths
 from eecompile.refresh.report import RefreshedConfiguration
 from eecompile.refresh.settings import RefreshSettings
+from eecompile.refresh.tune_warnings import tune_warnings
 from eecompile.stages import Stages
 from eengines.backends import BACKENDS
 from eengines.errors import DataError, EngineError
-from eerun.bundle import Bundle, ConfigurationEntry, OverlaidBundle
+from eerun.bundle import Bundle, ConfigurationEntry, LengthEntry, OverlaidBundle
 from eerun.configuration import HostConfiguration
+from eerun.costs import CostTable
 from eerun.data import Samples
 from eerun.executor import Executor
 
@@ -43,6 +46,8 @@ class Retuned:
         dropped: name of a configuration -> why it goes.
         left: name of a configuration whose graphs stay -> why it was not recorded; it is left as it is.
         changes: whether graphs or thresholds change, or a configuration goes; else the order is the old one.
+        lengths: the bundle's length buckets, with the shares of *tune*.
+        costs: of each configuration of the bundle, by name; with length buckets those expected of `lengths`.
     """
 
     max_drop: float | None
@@ -53,6 +58,8 @@ class Retuned:
     dropped: Mapping[str, str]
     left: Mapping[str, str]
     changes: bool
+    lengths: tuple[LengthEntry, ...]
+    costs: Mapping[str, CostTable]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,11 +75,12 @@ def retune(
 ) -> Retuned:
     """Record every configuration with its new graphs, and tune it; costs are those that the build measured.
 
-    Costs depend on the graphs, not on the weights in them, so they stay. Old thresholds stay, unless on recent
-    samples they break the allowed drop, or others save at least `min_gain` of the expected time. Thresholds that were
-    given by hand stay, unless `settings.max_drop` is given. A configuration goes if more of its answers differ from
-    float32 than the build allowed, by more than chance; float32 in ONNX Runtime stays. They are ordered by expected
-    time again, unless the build ran another one than the fastest, as its user wanted: that stays in front.
+    Costs depend on the graphs, not on the weights in them, so they stay; those of several lengths are put together for
+    the recent ones. Old thresholds stay, unless on recent samples they break the allowed drop by more than chance, or
+    others save at least `min_gain` of the expected time. Thresholds that were given by hand stay, unless
+    `settings.max_drop` is given. A configuration goes if more of its answers differ from float32 than the build
+    allowed, by more than chance; float32 in ONNX Runtime stays. They are ordered by expected time again, unless the
+    build ran another one than the fastest, as its user wanted: that stays in front.
 
     Args:
         bundle: as it is.
@@ -89,6 +97,7 @@ def retune(
     for entry in sorted(entries, key=lambda entry: (entry.engine, entry.precision) != PORTABLE_KEY):
         if entry.name not in graphs.lost:
             tuner.add(entry)
+    tuner.warn()
     dropped = {**graphs.lost, **tuner.dropped}
     changes = bool(graphs.files or dropped) or any(w.thresholds != w.thresholds_before for w in tuner.done.values())
     order = tuple(entry.name for entry in entries if entry.name not in dropped)
@@ -104,6 +113,8 @@ def retune(
         dropped=dropped,
         left=tuner.left,
         changes=changes,
+        lengths=tuner.lengths,
+        costs=tuner.costs,
     )
 
 
@@ -125,9 +136,12 @@ class _Tuner:
         unlabelled = any(splits[name].labels is None for name in ("tune", "test"))
         self.max_drop = report.max_drop if settings.max_drop is None else settings.max_drop
         self.agreement = settings.agreement or unlabelled or report.drop_measure == "agreement"
-        self._quant_bound = quant_bound(report.max_quant_drop, len(splits["tune"]))
+        self._quant_bound = chance_bound(report.max_quant_drop, len(splits["tune"]))
+        self.lengths = recent_lengths(bundle, splits["tune"])
+        self.costs = recent_costs(bundle, self.lengths)
         self.by_speed = _by_speed(report)
         self._reference: tuple[_Recorded, tuple[float | None, ...]] | None = None
+        self._tuned: dict[str, tuple[SplitReport, SplitReport]] = {}
         self.done: dict[str, RefreshedConfiguration] = {}
         self.dropped: dict[str, str] = {}
         self.left: dict[str, str] = {}
@@ -156,6 +170,12 @@ class _Tuner:
             f"{1 - kept:.2%} where they leave; what the build allowed makes {self._quant_bound:.2%} at most"
         )
 
+    def warn(self) -> None:
+        """Say what is doubtful about thresholds that were tuned, in the configurations that stay."""
+        if self.max_drop is not None:
+            for problem in tune_warnings([(way, *self._tuned[way]) for way in self.done], self.max_drop):
+                self._stages.warn(problem)
+
     def before(self) -> SplitReport | None:
         """What old heads and thresholds of the configuration that the bundle ran do to the recent *test* samples."""
         assert self._reference is not None  # noqa: S101 - float32 was recorded
@@ -165,7 +185,7 @@ class _Tuner:
                 table = record_exits(self._open(self._bundle, entry), self._splits["test"], self._stages.progress)
             except EngineError:
                 return None
-        thresholds, costs = self._bundle.policy(entry).thresholds, self._bundle.costs(entry)
+        thresholds, costs = self._bundle.policy(entry).thresholds, self.costs[entry.name]
         return split_report(table, self._reference[0].test, thresholds, costs)
 
     def _record(self, entry: ConfigurationEntry) -> _Recorded:
@@ -182,7 +202,7 @@ class _Tuner:
 
     def _tune(self, entry: ConfigurationEntry, recorded: _Recorded, reference: _Recorded) -> RefreshedConfiguration:
         """Thresholds of one configuration, and what they do."""
-        old, costs = self._bundle.policy(entry).thresholds, self._bundle.costs(entry)
+        old, costs = self._bundle.policy(entry).thresholds, self.costs[entry.name]
         segments, thresholds = self._graphs.segments_of(entry), old
         if self.max_drop is not None:
             thresholds = tune_against(
@@ -197,7 +217,8 @@ class _Tuner:
             before = split_report(recorded.tune, reference.tune, old, costs)
             after = split_report(recorded.tune, reference.tune, thresholds, costs)
             if self._still_do(before, after):
-                thresholds = old
+                thresholds, after = old, before
+            self._tuned[entry.name] = (before, after)
         return RefreshedConfiguration(
             name=entry.name,
             segments=segments,
@@ -209,11 +230,12 @@ class _Tuner:
         )
 
     def _still_do(self, before: SplitReport, after: SplitReport) -> bool:
-        """Whether old thresholds keep the allowed drop on *tune*, and new ones save less than `min_gain`."""
+        """Whether old thresholds miss the allowed drop by chance at most, and new ones save less than `min_gain`."""
         reached, final = before.accuracy, before.accuracy_float32
         if self.agreement or reached is None or final is None:
             reached, final = before.agreement, 1.0
-        keeps = self.max_drop is not None and reached >= final * (1 - self.max_drop)
+        bound = chance_bound(final * (self.max_drop or 0.0), before.samples)
+        keeps = keeps_bound((1 - final + reached,), bound)
         return keeps and after.expected_ms > before.expected_ms * (1 - self._settings.min_gain)
 
 

@@ -29,7 +29,8 @@ class RefreshSettings:
         min_gain: by how much a head must answer more of the validation samples as the trunk does (with target `labels`:
             as labelled) to keep its new weights, as a share of these samples.
         train: how heads are trained; the trunk is frozen. The share for validation is larger than elsewhere, because
-            it decides which heads are replaced. The seed also cuts the samples.
+            it decides which heads are replaced. The seed also cuts the samples: with another one than in
+            the refresh before, what heads have learned from may be in *tune* and *test*.
 
     Raises:
         UserError: a field that does not fit.

@@ -38,7 +38,7 @@ class Replacement:
         checkpoint: the one with refreshed heads, in a temporary folder; None: no head was replaced.
         output: where it shall be.
         graphs: new graphs.
-        retuned: new thresholds.
+        retuned: new thresholds, and costs of the recent lengths.
         splits: the recent samples.
     """
 
@@ -107,6 +107,8 @@ def _files(new: Replacement) -> dict[str, object]:
         if way.thresholds != way.thresholds_before:
             policy = new.bundle.policy(entries[way.name]).policy
             files[entries[way.name].policy] = PolicyFile(policy=policy, thresholds=way.thresholds)
+    if manifest.lengths:
+        files |= {entries[name].costs: new.retuned.costs[name] for name in new.retuned.order}
     return files
 
 
@@ -118,7 +120,8 @@ def _with_graphs(manifest: Manifest, graphs: NewGraphs, retuned: Retuned) -> Man
     cards = [entry.name for entry in manifest.configurations if entry.device is not None and not graphs.files]
     targets: tuple[TargetEntry, ...] = () if graphs.files else manifest.targets
     order = (*cards, *retuned.order)
-    return replace(manifest, configurations=tuple(entries[name] for name in order), targets=targets)
+    ways = tuple(entries[name] for name in order)
+    return replace(manifest, configurations=ways, targets=targets, lengths=retuned.lengths)
 
 
 def _recent(splits: Mapping[str, Samples]) -> dict[str, SplitEntry]:

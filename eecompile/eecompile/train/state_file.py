@@ -22,6 +22,8 @@ from eengines.errors import UserError
 __all__ = ["StateFile"]
 
 FORMAT = "eecompile.training/1"
+CONTENT = ("run", "epoch", "learners", "history", "scaler")
+REMEDY = "Give the state of an interrupted training, or train anew"
 
 
 class StateFile:
@@ -64,7 +66,11 @@ class StateFile:
         found = content.get("format") if isinstance(content, dict) else None
         if not isinstance(content, dict) or found != FORMAT:
             problem = f"has format {found!r}, expected '{FORMAT}'"
-            raise UserError(str(self._path), problem, "Give the state of an interrupted training, or train anew")
+            raise UserError(str(self._path), problem, REMEDY)
+        missing = [key for key in CONTENT if key not in content]
+        if missing or not isinstance(content["run"], dict):
+            problem = f"lacks {', '.join(missing)}" if missing else "holds no dictionary under 'run'"
+            raise UserError(str(self._path), f"{problem}, expected the state of a training", REMEDY)
         for subject, expected in self._run.items():
             got = content["run"].get(subject)
             if got != expected:

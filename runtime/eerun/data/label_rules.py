@@ -30,7 +30,7 @@ def check_labels(labels: Labels | None, output: Sequence[int], *, source: str) -
 
     Raises:
         DataError: one label a sample where the network answers every pixel, or the other way round, maps of another
-            size, or a pixel of a class that the network does not have.
+            size, a pixel of a class that the network does not have, or maps without any pixel that counts.
     """
     if labels is None:
         return
@@ -48,6 +48,7 @@ def check_labels(labels: Labels | None, output: Sequence[int], *, source: str) -
 
 def _check_classes(labels: Labels, classes: int, ignored: int | None, *, source: str) -> None:
     """Maps are looked at sample by sample: a mask of all of them would take as much memory again."""
+    counts = False
     for sample, each in enumerate(labels):
         known = each if ignored is None else each[each != ignored]
         if known.size and not 0 <= int(known.min()) <= int(known.max()) < classes:
@@ -57,3 +58,6 @@ def _check_classes(labels: Labels, classes: int, ignored: int | None, *, source:
                 f"labels of sample {sample} run from {known.min()} to {known.max()}, expected 0..{classes - 1}{also}",
                 "Correct the labels, or give data of the network's classes",
             )
+        counts = counts or bool(known.size)
+    if not counts:
+        raise DataError(source, f"all pixels have the label {ignored}, which does not count", "Label some pixels")

@@ -18,6 +18,7 @@ from eecompile.attach.settings import AttachSettings
 from eecompile.build import BuildSettings, build
 from eecompile.checkpoint import build_module, load_checkpoint
 from eecompile.cli.main import app
+from eecompile.cli.stages import ConsoleStages
 from eecompile.rivals.torch_eager import make_rival
 from eecompile.train.settings import TrainSettings
 from eecompile.train.train_heads import train_heads
@@ -250,6 +251,20 @@ def test_an_interrupted_run_writes_its_best_and_resumes_to_the_same(folder, tmp_
     assert all(torch.equal(weight, cut[name]) for name, weight in whole.items())
 
 
+def test_an_interrupted_command_ends_with_130(folder, tmp_path, monkeypatch):
+    """So that `eecompile attach … && eecompile build …` does not go on with half-trained heads."""
+
+    def detail(self, text: str) -> None:
+        if text.startswith("epoch 1/"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ConsoleStages, "detail", detail)
+    command = ["attach", str(folder / "backbone.pt"), "--heads", "linear", "--factory", FACTORY, "--epochs", "3"]
+    done = CliRunner().invoke(app, [*command, "-o", str(tmp_path / "cut.pt")])
+    assert done.exit_code == 130, done.output
+    assert load_checkpoint(tmp_path / "cut.pt").attached is not None
+
+
 def test_training_sees_the_train_split_alone(folder, tmp_path, stages, digits, monkeypatch):
     seen = []
 
@@ -282,6 +297,16 @@ def test_joint_training_from_scratch_with_pruning(folder, tmp_path, stages):
     assert {head.name for head in checkpoint.attached.heads} == set(checkpoint.attached.chosen)
     assert len(build_module(checkpoint, None)(torch.rand(2, 1, 8, 8))) == len(checkpoint.exits)
     assert report.next_command == f"eecompile build {tmp_path / 'joint.pt'} --data {folder / 'backbone.npz'}"
+
+
+@pytest.mark.parametrize("flag", ["weights", "data"])
+def test_it_does_not_write_over_what_it_reads(flag, tmp_path, stages):
+    file = tmp_path / "own.pt"
+    file.write_bytes(b"mine")
+    given = {"weights": file} if flag == "weights" else {"data": str(file)}
+    with pytest.raises(UserError, match=f"--output: is --{flag} .*own.pt itself"):
+        attach("zoo:resnet18", AttachSettings(output=file, heads="linear", **given), stages)
+    assert file.read_bytes() == b"mine"
 
 
 def test_errors_are_the_projects(folder):

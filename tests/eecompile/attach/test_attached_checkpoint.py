@@ -94,6 +94,21 @@ def damaged(path: Path, **changes: Any) -> Path:
     return path
 
 
+def test_sizes_that_weights_do_not_have_cost_no_memory(path):
+    """A head of 4·8·8 values to 2 billion would take 2 TB."""
+    content = torch.load(path, weights_only=True)
+    content["attached"]["heads"][0]["options"]["hidden"] = 2**31 - 1
+    torch.save(content, path)
+    with pytest.raises(
+        IngestError, match=r"weight 'heads\.0\.\d\.weight' has shape \[8, 256\], expected \[2147483647, 256\]"
+    ):
+        build_module(load_checkpoint(path), FACTORY)
+    content["attached"]["heads"][0]["options"]["hidden"] = 10**30
+    torch.save(content, path)
+    with pytest.raises(IngestError, match=r"attached: does not fit|expected a whole number of 1 to 2147483647"):
+        build_module(load_checkpoint(path), FACTORY)
+
+
 TAP = {"name": "layer1.0", "shape": [4, 8, 8], "macs": 3}
 HEAD = {"name": "layer1.0-fc", "tap": "layer1.0", "kind": "fc", "options": {"hidden": 8}}
 
@@ -112,6 +127,9 @@ HEAD = {"name": "layer1.0-fc", "tap": "layer1.0", "kind": "fc", "options": {"hid
         ({"chosen": ["layer1.0-fc"]}, "checkpoint: exits: are layer1.0-fc.2, .*the attached heads make layer1.0-fc,"),
         ({"own_head_shape": None}, "an own head without its shape"),
         ({"heads": [HEAD, HEAD], "chosen": []}, "two heads of one name"),
+        ({"output": []}, r"has the shape \[\], expected sizes of 1 or more"),
+        ({"output": [5, 4]}, r"has the shape \[5, 4\], expected .* an answer \[classes\] or"),
+        ({"taps": [{**TAP, "shape": [0, 8, 8]}], "heads": [HEAD], "chosen": [], "automatic": []}, r"shape \[0, 8, 8\]"),
     ],
 )
 def test_damaged_attachments_do_not_load(path, changes, words):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from eecompile.cli.values import parse_arguments, parse_pairs
+from eecompile.cli.values import parse_arguments, parse_list, parse_pairs
 from eengines.errors import UserError
 
 
@@ -30,3 +30,10 @@ def test_pairs_stay_texts():
 def test_what_is_no_pair_is_refused(text):
     with pytest.raises(UserError, match=r"--choose: got .*, expected name=value"):
         parse_pairs("--choose", text)
+
+
+@pytest.mark.parametrize(("kind", "example"), [(int, "16,32"), (float, "0.9,0.8")])
+def test_a_list_of_other_values_is_refused_with_an_example_that_fits(kind, example):
+    with pytest.raises(UserError, match=f"--lengths: got 'abc', expected .*{example}"):
+        parse_list("--lengths", "abc", kind)
+    assert parse_list("--lengths", example, kind) is not None

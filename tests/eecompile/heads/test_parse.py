@@ -40,8 +40,8 @@ def test_names_places_and_defaults():
         ("fc(wide)", "got 'wide' for fc, expected a whole number"),
         ("fc(1.5)", "got '1.5' for fc, expected a whole number"),
         ("fc(hidden=)", "got 'hidden=' for fc, expected a whole number"),
-        ("fc(0)", "head 'fc': got hidden=0, expected a whole number of 1 or more"),
-        ("bof(window=-1)", "head 'bof': got window=-1, expected a whole number of 0 or more"),
+        ("fc(0)", "head 'fc': got hidden=0, expected a whole number of 1 to 2147483647"),
+        ("bof(window=-1)", "head 'bof': got window=-1, expected a whole number of 0 to 2147483647"),
         ("conv,fc(7),fc(hidden=7)", "names fc(hidden=7) twice"),
     ],
 )
@@ -74,7 +74,7 @@ def test_an_option_that_a_checkpoint_does_not_name_has_its_default():
         ("conv3", {"width": 3}, "expected of none at all"),
         ("fc", {"hidden": "3"}, "got hidden='3', expected a whole number"),
         ("fc", {"hidden": True}, "got hidden=True, expected a whole number"),
-        ("fc", {"hidden": -3}, "got hidden=-3, expected a whole number of 1 or more"),
+        ("fc", {"hidden": -3}, "got hidden=-3, expected a whole number of 1 to 2147483647"),
     ],
 )
 def test_checkpoints_are_read_strictly(kind, options, told):

@@ -8,12 +8,13 @@ import pytest
 from typer.testing import CliRunner
 
 from eecompile.cli.main import app
+from eecompile.cli.refresh_summary import refresh_summary
 from eecompile.ingest.source_hash import source_hash
 from eecompile.refresh import RefreshSettings
 from eecompile.refresh.recent_data import recent_splits
 from eecompile.train.settings import TrainSettings
 from eengines.errors import BundleError, DataError, InputError, UserError
-from eerun.bundle import open_bundle, rewrite_bundle
+from eerun.bundle import InputEntry, amend_bundle, open_bundle, rewrite_bundle
 
 
 def recent(deployed) -> dict[str, np.ndarray]:
@@ -79,9 +80,16 @@ def test_labels_are_needed_to_learn_them_and_for_nothing_else(copied, stages):
 
 
 def test_too_few_samples(copied):
-    few = {name: array[:90] for name, array in recent(copied).items()}
-    with pytest.raises(DataError, match="split 'tune' has 18 samples, expected 20 or more"):
+    few = {
+        f"{name}_{split}": array[:19] for name, array in recent(copied).items() for split in ("train", "tune", "test")
+    }
+    with pytest.raises(
+        DataError, match="got 19 train, 19 tune, 19 test samples, expected 20 or more of tune and of test"
+    ):
         splits_of(copied, few)
+    copies = {name: array[:1].repeat(200, 0) for name, array in recent(copied).items()}
+    with pytest.raises(DataError, match=r"got .*\b200 .*\b0 test samples.*copies stay together"):
+        splits_of(copied, copies)
 
 
 def test_a_missing_split(copied):
@@ -93,6 +101,23 @@ def test_a_missing_split(copied):
 def test_samples_of_another_shape(copied):
     with pytest.raises(InputError, match="shape"):
         splits_of(copied, {"x": recent(copied)["x"][..., :7]})
+
+
+@pytest.mark.parametrize(("widths", "expected"), [((12, 12), 12), ((30, 30), 24), ((24, 20), None)])
+def test_texts_get_one_length_that_the_network_takes(copied, widths, expected):
+    names = ("input_ids", "attention_mask")
+    texts = tuple(InputEntry(name=name, dtype="int64", shape=(24,), sequence=0) for name in names)
+    words = np.random.default_rng(0).integers(1, 40, (200, 12))
+    words = np.pad(words, ((0, 0), (0, 18)))
+    np.savez(copied.folder / "texts.npz", **{name: words[:, :width] for name, width in zip(names, widths, strict=True)})
+    settings = RefreshSettings(data=str(copied.folder / "texts.npz"))
+    manifest = replace(copied.bundle.manifest, inputs=texts)
+    if expected is None:
+        with pytest.raises(InputError, match="got a length of 20, another input has 24"):
+            recent_splits(settings, manifest, output=(10,))
+        return
+    found = recent_splits(settings, manifest, output=(10,))
+    assert {array.shape[1] for part in found.values() for array in part.inputs.values()} == {expected}
 
 
 def test_samples_without_splits_are_cut_by_the_seed_and_never_twice(copied):
@@ -109,10 +134,27 @@ def test_samples_without_splits_are_cut_by_the_seed_and_never_twice(copied):
         return {name: part.inputs["x"][:, 0, 0, 0].tolist() for name, part in found.items()}
 
     first, again, other = cut(0), cut(0), cut(1)
-    assert {name: len(part) for name, part in first.items()} == {"train": 540, "tune": 180, "test": 180}
     assert sorted(number for part in first.values() for number in part) == list(range(count))
     assert first == again
     assert first != other
+
+
+def test_where_exits_do_not_pay_the_refresh_says_so(copied, refreshed, stages):
+    bundle = copied.bundle
+    fast = bundle.manifest.configurations[-1]
+    costs = bundle.costs(fast)
+    amend_bundle(
+        copied.path, lambda manifest: manifest.configurations, {fast.costs: replace(costs, whole_ms=(0.1, 0.5))}
+    )
+    report = copied.refresh(stages, epochs=1, min_gain=1.0, max_drop=0.0)
+    assert (report.exits_pay, report.whole_ms, report.fastest_whole) == (False, 0.5, f"{fast.engine} {fast.precision}")
+    assert b'"exits_pay":false' in copied.bundle.read("report/refresh.json").replace(b" ", b"")
+    words = f"! exits do not pay here: expected {report.configurations[0].test.expected_ms:.2f} ms a batch of 16, "
+    words += f"the whole network takes 0.50 ms ({report.fastest_whole})"
+    assert words in refresh_summary(report)
+    assert refreshed.report.exits_pay
+    assert refreshed.report.configurations[0].test.expected_ms < refreshed.report.whole_ms == 2.5
+    assert "do not pay" not in refresh_summary(refreshed.report)
 
 
 def test_interrupted_at_work_nothing_changes(copied, stages):

@@ -2,6 +2,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from eecompile.build.report import BuildReport
 from eecompile.refresh.new_graphs import NO_GRAPHS, NewGraphs
 from eecompile.refresh.recent_data import recent_splits
@@ -65,6 +67,37 @@ def test_thresholds_keep_the_allowed_drop_and_stay_where_others_save_nothing(cop
     assert not loose.changes
     assert loose.order == tuple(entry.name for entry in copied.bundle.manifest.configurations)
     assert all(way.thresholds == way.thresholds_before for way in loose.configurations)
+
+
+@pytest.mark.parametrize("agreement", [False, True])
+def test_thresholds_that_miss_the_allowed_drop_by_chance_stay(copied, stages, agreement):
+    bundle = copied.bundle
+    entry = next(entry for entry in bundle.manifest.configurations if entry.name == FLOAT32)
+    low = replace(bundle.policy(entry), thresholds=(0.4, None))
+    rewrite_bundle(copied.path, lambda manifest: manifest, {entry.policy: low})
+    loose = retuned(copied, NO_GRAPHS, stages, max_drop=1.0, min_gain=1.0)
+    way = next(way for way in loose.configurations if way.name == FLOAT32)
+    final, reached = (1.0, way.tune.agreement) if agreement else (way.tune.accuracy_float32, way.tune.accuracy)
+    lost = round((final - reached) * way.tune.samples)
+    assert lost > 1
+    for missed, stays in ((1, True), (lost - 0.1, False)):
+        max_drop = (lost - missed) / final / way.tune.samples
+        found = retuned(copied, NO_GRAPHS, stages, max_drop=max_drop, min_gain=1.0, agreement=agreement)
+        now = next(way for way in found.configurations if way.name == FLOAT32)
+        assert now.thresholds_before == (0.4, None)
+        assert (now.thresholds == now.thresholds_before) == stays
+
+
+def test_where_nobody_leaves_any_more_it_is_said(copied, stages):
+    bundle = copied.bundle
+    way = bundle.manifest.chosen
+    never_worth = replace(bundle.costs(way), segment_ms=((0.1, 1.0), (0.0, 0.0), (0.0, 0.0)))
+    amend_bundle(copied.path, lambda manifest: manifest.configurations, {way.costs: never_worth})
+    found = retuned(copied, NO_GRAPHS, stages, max_drop=0.01, min_gain=0.0)
+    tune = next(other for other in found.configurations if other.name == way.name).tune
+    assert tune.shares == (0, 0, 1)
+    assert any(f"nobody leaves early any more in {way.name} (" in words for words in stages.warnings)
+    assert any(f"tuned on {tune.samples} samples, which cannot show that a drop of 1.00%" in w for w in stages.warnings)
 
 
 def test_without_labels_the_drop_is_in_agreement(copied, stages):

@@ -133,5 +133,8 @@ def test_other_files_are_refused(attach, train, tmp_path):
     torch.save({"format": "eecompile.checkpoint/1"}, path)
     with pytest.raises(UserError, match=r"has format 'eecompile\.checkpoint/1', expected"):
         train(attach("linear"), state=path, resume=True)
+    torch.save({"format": "eecompile.training/1", "epoch": 1}, path)
+    with pytest.raises(UserError, match="lacks run, learners, history, scaler, expected the state of a training"):
+        train(attach("linear"), state=path, resume=True)
     with pytest.raises(UserError, match="--resume: got no state file"):
         train(attach("linear"), resume=True)

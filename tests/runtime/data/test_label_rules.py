@@ -71,6 +71,7 @@ def test_labels_that_fit():
         (np.zeros((2, 4, 5), np.uint8), (3,), r"shape \[samples, 4, 5\], expected \[samples\]"),
         (np.full((2, 4, 5), 3, np.uint8), OUTPUT, "sample 0 run from 3 to 3, expected 0..2, or 255"),
         (np.full((2, 4, 5), 300), (256, 4, 5), "sample 0 run from 300 to 300, expected 0..255"),
+        (np.full((2, 4, 5), 255, np.uint8), OUTPUT, "all pixels have the label 255, which does not count"),
     ],
 )
 def test_labels_that_do_not_fit(labels, output, message):

@@ -26,7 +26,7 @@ def own_head_copy(context: HeadContext, shape: tuple[int, ...]) -> nn.Sequential
         return None
     module = copy.deepcopy(own.module).float().cpu().eval().requires_grad_(True)
     with torch.no_grad():
-        made: object = module(front(torch.zeros(2, *shape)))
+        made: object = module(front(torch.zeros(2, *shape, device="cpu")))
     if not isinstance(made, torch.Tensor):
         return None
     behind = _behind(tuple(made.shape[1:]), context.output)
