@@ -17,6 +17,7 @@ import shutil
 import sys
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from time import perf_counter, process_time
 from typing import Any
@@ -70,6 +71,7 @@ def prepare(network: PlainNetwork, work: Path, args: argparse.Namespace) -> tupl
         factory=network.factory,
         max_drop=args.max_drop,
         agreement=True,
+        max_quant_drop=args.max_drop,
         measure_seconds=measure,
     )
     build(model, settings, ShownStages())
@@ -103,6 +105,7 @@ def refresh_with(bundle: Path, images: NDArray[Any], network: PlainNetwork, args
     cpu, wall = process_time(), perf_counter()
     with ConsoleStages(verbose=False) as stages:
         report: RefreshReport = refresh(bundle, settings, stages)
+    report = replace(report, model=Path(report.model).name)
     seconds, cpu_seconds = perf_counter() - wall, process_time() - cpu
     return {"images": len(images), "seconds": seconds, "cpu_seconds": cpu_seconds, "report": report}
 
@@ -174,8 +177,8 @@ def main() -> None:
     parser.add_argument("--classes", type=int, default=3, help="at a time (default 3)")
     parser.add_argument("--requests", type=int, default=3200, help="in each half of a phase (default 3200)")
     parser.add_argument("--refresh-epochs", type=int, default=10, help="of each refresh (default 10)")
-    parser.add_argument("--max-drop", type=float, default=0.01, help="of agreement (default 0.01)")
-    parser.add_argument("--build-test", type=int, default=2000, help="test images of the build (default 2000)")
+    parser.add_argument("--max-drop", type=float, default=0.04, help="of agreement with float32 (default 0.04)")
+    parser.add_argument("--build-test", type=int, default=1000, help="test images of the build (default 1000)")
     parser.add_argument("--measure-seconds", type=float, default=3.0, help="of the build's costs (default 3)")
     parser.add_argument("--train-precision", default="bfloat16", help="of training alone (default bfloat16)")
     parser.add_argument("--cache-gib", type=int, default=16, help="most GiB of features on disk (default 16)")

@@ -35,7 +35,7 @@ from eerun.bench import BenchResult, BenchSettings, Scenario, json_report, run_b
 from eerun.bundle import open_bundle
 from eerun.choose_configuration import choose_configuration
 from eerun.data import load_data, make_splits
-from eerun.policies import POLICIES, policy_by_name
+from eerun.policies import POLICIES
 
 HEADS = "linear(2),strided(32),strided(64)"
 SEARCH_POLICY = "max-probability"
@@ -191,7 +191,7 @@ def run(args: argparse.Namespace, work: Path) -> None:
         print("no early exit pays: the expected time is least without any")
         return
     chosen = keep_exits(model, selection.kept)
-    for policy in args.policy or [name for name in POLICIES if not policy_by_name(name).for_maps]:
+    for policy in args.policy or list(POLICIES):
         bundle = work / f"{network.name}-{policy}.ee"
         report = build(chosen, build_settings(network, bundle, policy, args), ShownStages())
         result["rows"][f"chosen exits, {policy}"] = measure(bundle, report, network, args)
