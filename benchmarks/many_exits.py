@@ -37,7 +37,7 @@ from eerun.choose_configuration import choose_configuration
 from eerun.data import load_data, make_splits
 from eerun.policies import POLICIES
 
-HEADS = "linear(2),strided(32),strided(64)"
+HEADS = "linear(4)"
 SEARCH_POLICY = "max-probability"
 LESS_LATENCY, ACCURACY_KEPT = 0.40, 0.99
 PAME = {"less_latency": 0.399, "accuracy_kept": 0.9968, "where": "ICS 2022, abstract; GPU"}
