@@ -37,6 +37,9 @@ class SegmentCosts(Protocol):
     def run_ms(self, segment: int, rows: int) -> float:
         """Return the milliseconds of one run of a segment; 0 for no rows."""
 
+    def run_head_ms(self, exit_index: int, rows: int) -> float:
+        """Return the milliseconds of an early exit's head; 0 for no rows, and where it is in its segment."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class ExpectedCost:
@@ -73,21 +76,29 @@ class ExpectedCost:
 def tabulate_expected_cost(costs: SegmentCosts, *, batch: int, samples: int) -> ExpectedCost:
     """Tabulate the expected cost of each segment for every fraction `j / samples`.
 
+    Where heads are graphs of their own, all that reach an exit are tested there.
+
     Raises:
         UserError: `batch` is not within 1 and `costs.max_batch`, or a cost is negative or not finite.
     """
     fractions = np.arange(samples + 1) / samples
-    rows = [_expected_ms(_costs_by_rows(costs, segment, batch), fractions) for segment in range(costs.segments)]
-    return ExpectedCost(batch=batch, segment_ms=np.stack(rows))
+    by_rows = [_costs_by_rows(costs, segment, batch) for segment in range(costs.segments)]
+    for exit_ in range(costs.segments - 1):
+        by_rows[exit_] = by_rows[exit_] + _head_costs_by_rows(costs, exit_, batch)
+    return ExpectedCost(batch=batch, segment_ms=np.stack([_expected_ms(each, fractions) for each in by_rows]))
 
 
-def expected_batch_ms(costs: SegmentCosts, *, batch: int, reached: Sequence[float]) -> float:
+def expected_batch_ms(
+    costs: SegmentCosts, *, batch: int, reached: Sequence[float], tested: Sequence[float] | None = None
+) -> float:
     """Return the expected milliseconds of one batch.
 
     Args:
         costs: the cost of each segment.
         batch: samples in one batch.
         reached: for each segment the fraction of samples that reach it; 1 for the first.
+        tested: for each early exit the fraction of samples whose head runs, where heads are graphs of their own; None:
+            all that reach it.
 
     Raises:
         UserError: `reached` does not fit `costs`, or `batch` or a cost is out of range.
@@ -99,10 +110,19 @@ def expected_batch_ms(costs: SegmentCosts, *, batch: int, reached: Sequence[floa
             f"got {list(reached)}, expected {costs.segments} fractions between 0 and 1",
             "Give the fraction of samples that reach each segment",
         )
+    heads = reached[:-1] if tested is None else tested
     return sum(
-        float(_expected_ms(_costs_by_rows(costs, segment, batch), fractions[segment : segment + 1])[0])
-        for segment in range(costs.segments)
+        float(_expected_ms(by_rows, np.array([fraction]))[0])
+        for by_rows, fraction in (
+            *((_costs_by_rows(costs, segment, batch), fraction) for segment, fraction in enumerate(reached)),
+            *((_head_costs_by_rows(costs, exit_, batch), fraction) for exit_, fraction in enumerate(heads)),
+        )
     )
+
+
+def _head_costs_by_rows(costs: SegmentCosts, exit_index: int, batch: int) -> NDArray[np.float64]:
+    """Return the milliseconds of running 0 to `batch` rows of an early exit's head, `[batch + 1] float64`."""
+    return np.array([costs.run_head_ms(exit_index, rows) if rows else 0.0 for rows in range(batch + 1)])
 
 
 def _costs_by_rows(costs: SegmentCosts, segment: int, batch: int) -> NDArray[np.float64]:

@@ -47,6 +47,8 @@ class CostTable:
         segment_ms: `[segment][bucket]` milliseconds.
         whole_ms: `[bucket]` milliseconds of the whole network without exit heads.
         move_ms: `[boundary]` milliseconds to move one survivor's row over boundary `k`.
+        head_ms: `[early exit][bucket]` milliseconds of the heads, where they are graphs of their own; `segment_ms` is
+            without them then. Empty: heads are in their segments.
     """
 
     engine: str
@@ -56,9 +58,10 @@ class CostTable:
     segment_ms: tuple[tuple[float, ...], ...]
     whole_ms: tuple[float, ...]
     move_ms: tuple[float, ...]
+    head_ms: tuple[tuple[float, ...], ...] = ()
 
     def __post_init__(self) -> None:
-        rows = [*self.segment_ms, self.whole_ms]
+        rows = [*self.segment_ms, *self.head_ms, self.whole_ms]
         values = [value for row in rows for value in row] + list(self.move_ms)
         if (
             not self.buckets
@@ -66,6 +69,7 @@ class CostTable:
             or self.buckets[0] < 1
             or any(len(row) != len(self.buckets) for row in rows)
             or len(self.move_ms) != len(self.segment_ms) - 1
+            or len(self.head_ms) not in (0, len(self.move_ms))
             or not all(0 <= value < float("inf") for value in values)
         ):
             raise BundleError(
@@ -89,13 +93,22 @@ class CostTable:
         """`[segment][rows]`, rows from 0 to `max_batch`: the cheapest cover."""
         return tuple(cheapest_covers(self.buckets, row) for row in self.segment_ms)
 
+    @cached_property
+    def head_covers(self) -> tuple[tuple[Cover, ...], ...]:
+        """`[early exit][rows]`: the cheapest cover of heads that are graphs of their own; empty without such."""
+        return tuple(cheapest_covers(self.buckets, row) for row in self.head_ms)
+
     def of_whole(self) -> "CostTable":
         """The table of the network without exit heads, as a chain of one segment."""
-        return replace(self, segment_ms=(self.whole_ms,), move_ms=())
+        return replace(self, segment_ms=(self.whole_ms,), move_ms=(), head_ms=())
 
     def run_ms(self, segment: int, rows: int) -> float:
         """Milliseconds of `rows` rows (0 to `max_batch`) of a segment, covered in the cheapest way."""
         return self.covers[segment][rows].run_ms
+
+    def run_head_ms(self, exit_index: int, rows: int) -> float:
+        """Milliseconds of `rows` rows (0 to `max_batch`) of an early exit's head; 0 where it is in its segment."""
+        return self.head_covers[exit_index][rows].run_ms if self.head_ms else 0.0
 
 
 def cheapest_covers(buckets: Sequence[int], bucket_ms: Sequence[float]) -> tuple[Cover, ...]:

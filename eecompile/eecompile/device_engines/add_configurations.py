@@ -1,13 +1,13 @@
 """List what was measured on a card in the bundle."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eecompile.device_engines.build_plans import Built
 from eecompile.device_engines.report import MeasuredConfiguration
 from eecompile.device_engines.settings import EnginesSettings
 from eengines.device import Device
 from eengines.errors import BundleError
-from eerun.bundle import Bundle, ConfigurationEntry, DeviceEntry, Manifest, PolicyFile, amend_bundle
+from eerun.bundle import Bundle, ConfigurationEntry, DeviceEntry, Manifest, amend_bundle
 
 __all__ = ["Measured", "add_configurations"]
 
@@ -40,11 +40,10 @@ def add_configurations(
     Raises:
         BundleError: the bundle was built again meanwhile, so that its graphs are others than those that were measured.
     """
-    policy = bundle.policy(bundle.manifest.chosen).policy
     new = [_entry(each, device, settings) for each in measured]
     files: dict[str, object] = {}
     for each, entry in zip(measured, new, strict=True):
-        files[entry.policy] = PolicyFile(policy=policy, thresholds=each.found.thresholds)
+        files[entry.policy] = replace(bundle.read_policy(each.built.graphs.policy), thresholds=each.found.thresholds)
         files[entry.costs] = each.found.costs
 
     def change(manifest: Manifest) -> tuple[ConfigurationEntry, ...]:

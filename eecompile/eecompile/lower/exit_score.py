@@ -67,7 +67,7 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
         )
     if logits.dtype is not ir.DataType.FLOAT:
         logits = ops.op("Cast", logits, to=int(ir.DataType.FLOAT))
-    score, state = policy.lower(ops, logits, state_in)
+    score, state = policy.lower(ops, logits, state_in, exit_index=exit_index)
     score = ops.graph_output(score, f"score_{exit_index}", dtype=ir.DataType.FLOAT, shape=(BATCH,))
     state_out = () if last else _add_state_outputs(ops, policy, state, exit_index)
     return ExitScore(

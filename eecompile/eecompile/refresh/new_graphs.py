@@ -19,7 +19,6 @@ from eecompile.stages import Stages
 from eengines.errors import BuildError
 from eengines.tensors import Array
 from eerun.bundle import Bundle, ConfigurationEntry
-from eerun.policies import policy_by_name
 from eerun.sequence import at_length
 
 __all__ = ["NewGraphs", "make_graphs"]
@@ -96,7 +95,7 @@ def _cut_again(
     manifest = bundle.manifest
     with stages.stage("load and export"):
         ingested = ingest(checkpoint, IngestSettings(factory=factory, exits=manifest.exits))
-    policy = policy_by_name(bundle.policy(manifest.chosen).policy)
+    policy = bundle.policy(manifest.chosen).make()
     lengths = manifest.lengths
     fitted = at_length(samples, manifest.inputs, lengths[-1].length) if lengths else samples
     return cut_network(ingested, fitted, policy, inputs=manifest.inputs, lengths=lengths, stages=stages).split

@@ -16,7 +16,6 @@ from eerun.bundle import (
     REFRESH_NAME,
     Bundle,
     Manifest,
-    PolicyFile,
     SplitEntry,
     TargetEntry,
     bundle_lock,
@@ -105,8 +104,8 @@ def _files(new: Replacement) -> dict[str, object]:
     entries = {entry.name: entry for entry in manifest.configurations}
     for way in new.retuned.configurations:
         if way.thresholds != way.thresholds_before:
-            policy = new.bundle.policy(entries[way.name]).policy
-            files[entries[way.name].policy] = PolicyFile(policy=policy, thresholds=way.thresholds)
+            policy = new.bundle.policy(entries[way.name])
+            files[entries[way.name].policy] = replace(policy, thresholds=way.thresholds)
     if manifest.lengths:
         files |= {entries[name].costs: new.retuned.costs[name] for name in new.retuned.order}
     return files

@@ -17,7 +17,7 @@ from eecompile.input_info import InputInfo, sequences_of
 from eecompile.network_values import network_values
 from eengines.errors import UserError
 from eengines.tensors import Array
-from eerun.policies import ExitPolicy, policy_by_name
+from eerun.policies import ExitPolicy
 
 __all__ = ["make_rival"]
 
@@ -25,7 +25,7 @@ Rival = Callable[[Mapping[str, Array]], tuple[NDArray[np.int64], NDArray[np.int3
 
 
 def make_rival(
-    model: Path, factory: str | None, thresholds: Sequence[float | None], policy: str, threads: int
+    model: Path, factory: str | None, thresholds: Sequence[float | None], policy: ExitPolicy, threads: int
 ) -> Rival:
     """Return a function that answers a batch one sample at a time.
 
@@ -33,7 +33,7 @@ def make_rival(
         model: a checkpoint in the project's format.
         factory: `package.module:function`, where the checkpoint does not name a network of the zoo.
         thresholds: one for each exit but the last; None: nobody leaves there.
-        policy: name of the exit policy.
+        policy: the exit policy, fitted.
         threads: number of torch threads.
 
     Returns:
@@ -54,7 +54,7 @@ def make_rival(
             "Give the checkpoint that the bundle was built from, with all its exits",
         )
     module = build_module(checkpoint, factory)
-    walk = _Walk(module, checkpoint.inputs, thresholds, policy_by_name(policy))
+    walk = _Walk(module, checkpoint.inputs, thresholds, policy)
 
     def answer(inputs: Mapping[str, Array]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
         rows = len(next(iter(inputs.values())))
@@ -104,7 +104,7 @@ class _Walk:
                 logits = walker.value(next(n for n, i in self._exits.items() if i == index)).float().numpy()
                 if index == len(self._order) - 1:
                     break
-                score, state = self._policy.score(logits, state)
+                score, state = self._policy.score(logits, state, exit_index=index)
                 threshold = self._thresholds[index]
                 if threshold is not None and score[0] >= np.float32(threshold):
                     break

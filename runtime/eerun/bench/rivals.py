@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eengines.errors import UserError
 from eengines.tensors import Array
+from eerun.policies import ExitPolicy
 
 __all__ = ["RIVALS", "Rival", "RivalEntry", "load_rival"]
 
@@ -42,7 +43,7 @@ def load_rival(
     *,
     factory: str | None,
     thresholds: Sequence[float | None],
-    policy: str,
+    policy: ExitPolicy,
     threads: int,
 ) -> Rival:
     """Return the rival called `name`.
@@ -52,7 +53,7 @@ def load_rival(
         model: the model file that the bundle was built from.
         factory: `package.module:function` that makes the network of a checkpoint.
         thresholds: one for each exit but the last; None: nobody leaves there.
-        policy: name of the exit policy.
+        policy: the exit policy, fitted.
         threads: how many threads it may use.
 
     Raises:

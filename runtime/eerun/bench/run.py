@@ -110,7 +110,7 @@ def _rival(bundle: Bundle, chain: ChainContestants, settings: BenchSettings, thr
         settings.model or bundle.path.resolve().parent / Path(bundle.manifest.source).name,
         factory=settings.factory,
         thresholds=chain.model.thresholds,
-        policy=chain.policy,
+        policy=chain.way.policy().make(),
         threads=threads,
     )
 

@@ -2,8 +2,10 @@
 
 import re
 from dataclasses import dataclass, field
+from typing import Any
 
 from eengines.tensors import TensorSpec
+from eerun.policies import ExitPolicy, make_policy
 
 __all__ = [
     "ENGINES_FOLDER",
@@ -25,7 +27,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = "eecompile.bundle/2.2"
+SCHEMA = "eecompile.bundle/2.3"
 ENGINES_FOLDER = "engines"
 """Where plans of GPUs are kept: not listed, not needed, not of this format."""
 REFRESH_NAME = "report/refresh.json"
@@ -122,10 +124,25 @@ class SplitEntry:
 
 @dataclass(frozen=True, kw_only=True)
 class PolicyFile:
-    """`policy/*.json`: the rule and its thresholds, one for each exit but the last; null = nobody leaves there."""
+    """`policy/*.json`: the rule, and what is fitted to data.
+
+    Attributes:
+        policy: its name.
+        thresholds: one for each exit but the last; None: nobody leaves there.
+        parameters: the fields of the policy; most have none.
+    """
 
     policy: str
     thresholds: tuple[float | None, ...]
+    parameters: dict[str, Any] = field(default_factory=dict)
+
+    def make(self) -> ExitPolicy:
+        """Return the policy.
+
+        Raises:
+            UserError: there is no such policy, or the parameters are not its own.
+        """
+        return make_policy(self.policy, self.parameters)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,10 +1,14 @@
 """The exit policies, and the table that finds them by name."""
 
 from collections.abc import Mapping
+from dataclasses import fields
 from types import MappingProxyType
+from typing import Any
+
+import msgspec
 
 from eengines.errors import UserError
-from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.base import F32, NOT_TESTED, ExitPolicy, GraphOps, State
 from eerun.policies.entropy import EntropyPolicy
 from eerun.policies.margin import MarginPolicy
 from eerun.policies.max_probability import MaxProbabilityPolicy
@@ -12,6 +16,7 @@ from eerun.policies.patience import PatiencePolicy
 
 __all__ = [
     "F32",
+    "NOT_TESTED",
     "POLICIES",
     "EntropyPolicy",
     "ExitPolicy",
@@ -20,6 +25,9 @@ __all__ = [
     "MaxProbabilityPolicy",
     "PatiencePolicy",
     "State",
+    "make_policy",
+    "needs_data",
+    "parameters_of",
     "policy_by_name",
 ]
 
@@ -33,11 +41,11 @@ POLICIES: Mapping[str, type[ExitPolicy]] = MappingProxyType(
 )
 
 
-def policy_by_name(name: str) -> ExitPolicy:
-    """Return the policy that has this name.
+def make_policy(name: str, parameters: Mapping[str, Any]) -> ExitPolicy:
+    """Return the policy of this name with parameters that were fitted to data, as its file in a bundle holds them.
 
     Raises:
-        UserError: there is none.
+        UserError: there is no such policy, or these are not its parameters.
     """
     if name not in POLICIES:
         raise UserError(
@@ -45,4 +53,35 @@ def policy_by_name(name: str) -> ExitPolicy:
             f"got '{name}', expected one of {', '.join(POLICIES)}",
             "Choose one of these names",
         )
-    return POLICIES[name]()
+    try:
+        return msgspec.convert(dict(parameters), POLICIES[name])
+    except msgspec.ValidationError as error:
+        raise UserError(
+            f"policy {name}", f"its parameters do not fit: {error}", "Run `eecompile tune` again"
+        ) from error
+
+
+def parameters_of(policy: ExitPolicy) -> dict[str, Any]:
+    """Return what was fitted, as JSON holds it; `make_policy` makes the same policy of it."""
+    parameters: dict[str, Any] = msgspec.to_builtins(policy)
+    return parameters
+
+
+def needs_data(name: str) -> bool:
+    """Whether a policy has parameters that are fitted to data."""
+    return bool(fields(POLICIES[name]))
+
+
+def policy_by_name(name: str) -> ExitPolicy:
+    """Return the policy that has this name and nothing to fit.
+
+    Raises:
+        UserError: there is no such policy, or it is fitted to data first.
+    """
+    if name in POLICIES and needs_data(name):
+        raise UserError(
+            f"policy {name}",
+            "it is fitted to what the exits say, expected one without parameters",
+            "Use `eecompile tune`",
+        )
+    return make_policy(name, {})

@@ -1,5 +1,6 @@
 """Leave when the class probabilities have little entropy left."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -18,6 +19,7 @@ ONNX_FLOAT = 1
 """Value of `TensorProto.FLOAT` in the ONNX standard."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class EntropyPolicy(ExitPolicy):
     """Score = 1 + (sum_c p_c log p_c) / log C, with p the softmax over C classes. 1 = certain, 0 = uniform.
 
@@ -31,12 +33,13 @@ class EntropyPolicy(ExitPolicy):
     name = "entropy"
     for_maps: ClassVar[bool] = True
 
-    def score(self, logits: F32, state: State | None) -> tuple[F32, State]:  # noqa: ARG002 (the policy has no state)
+    def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:  # noqa: ARG002 (the same at all exits)
         """Return one minus the normalised entropy, `[batch] float32`, and no state.
 
         Args:
             logits: `[batch, classes] float32` or `[batch, classes, height, width]`, at least two classes.
             state: not used.
+            exit_index: not used.
 
         Raises:
             UserError: the logits have another dtype or shape.
@@ -52,6 +55,8 @@ class EntropyPolicy(ExitPolicy):
         ops: GraphOps,
         logits: Any,
         state: tuple[Any, ...] | None,  # noqa: ARG002 (the policy has no state)
+        *,
+        exit_index: int,  # noqa: ARG002 (the same at all exits)
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append the same formula, and for maps its mean; return the score `[batch] float32` and no state.
 

@@ -1,5 +1,6 @@
 """Leave when the best class is far enough ahead of the second best."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -12,6 +13,7 @@ from eerun.policies.pixel_mean import lower_pixel_mean, pixel_mean
 __all__ = ["MarginPolicy"]
 
 
+@dataclass(frozen=True, kw_only=True)
 class MarginPolicy(ExitPolicy):
     """Score = p_(1) - p_(2), the two largest softmax probabilities. Range: 0 (a tie) to 1 (certain).
 
@@ -24,12 +26,13 @@ class MarginPolicy(ExitPolicy):
     name = "margin"
     for_maps: ClassVar[bool] = True
 
-    def score(self, logits: F32, state: State | None) -> tuple[F32, State]:  # noqa: ARG002 (the policy has no state)
+    def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:  # noqa: ARG002 (the same at all exits)
         """Return the margin `[batch] float32` and no state.
 
         Args:
             logits: `[batch, classes] float32` or `[batch, classes, height, width]`, at least two classes.
             state: not used.
+            exit_index: not used.
 
         Raises:
             UserError: the logits have another dtype or shape.
@@ -43,6 +46,8 @@ class MarginPolicy(ExitPolicy):
         ops: GraphOps,
         logits: Any,
         state: tuple[Any, ...] | None,  # noqa: ARG002 (the policy has no state)
+        *,
+        exit_index: int,  # noqa: ARG002 (the same at all exits)
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append Softmax, TopK and a signed sum of its two columns, and for maps ReduceMean.
 

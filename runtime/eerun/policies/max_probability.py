@@ -1,5 +1,6 @@
 """Leave when the largest softmax probability is high enough; also the softmax that other policies score."""
 
+from dataclasses import dataclass
 from typing import Any, ClassVar
 
 import numpy as np
@@ -52,6 +53,7 @@ def softmax(logits: F32) -> F32:
     return probabilities
 
 
+@dataclass(frozen=True, kw_only=True)
 class MaxProbabilityPolicy(ExitPolicy):
     """Score = max_c p_c, where p is the softmax of the exit's logits. Range: 1 / classes (uniform) to 1 (certain).
 
@@ -63,12 +65,13 @@ class MaxProbabilityPolicy(ExitPolicy):
     name = "max-probability"
     for_maps: ClassVar[bool] = True
 
-    def score(self, logits: F32, state: State | None) -> tuple[F32, State]:  # noqa: ARG002 (the policy has no state)
+    def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:  # noqa: ARG002 (the same at all exits)
         """Return the largest probability `[batch] float32` and no state.
 
         Args:
             logits: `[batch, classes] float32` or `[batch, classes, height, width]`, at least two classes.
             state: not used.
+            exit_index: not used.
 
         Raises:
             UserError: the logits have another dtype or shape.
@@ -81,6 +84,8 @@ class MaxProbabilityPolicy(ExitPolicy):
         ops: GraphOps,
         logits: Any,
         state: tuple[Any, ...] | None,  # noqa: ARG002 (the policy has no state)
+        *,
+        exit_index: int,  # noqa: ARG002 (the same at all exits)
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append Softmax and ReduceMax, and for maps ReduceMean; return the score `[batch] float32` and no state."""
         probabilities = lower_softmax(ops, logits)

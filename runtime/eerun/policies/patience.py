@@ -1,6 +1,7 @@
 """Leave when enough exits in a row have given the same answer."""
 
-from typing import Any, ClassVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +16,7 @@ ONNX_FLOAT = 1
 """Value of `TensorProto.FLOAT` in the ONNX standard."""
 
 
+@dataclass(frozen=True, kw_only=True)
 class PatiencePolicy(ExitPolicy):
     """Score = number of consecutive earlier exits that predict the same class as this one.
 
@@ -29,17 +31,22 @@ class PatiencePolicy(ExitPolicy):
     """
 
     name = "patience"
-    state: ClassVar[tuple[TensorSpec, ...]] = (
-        TensorSpec(name="label", dtype="int64", shape=()),
-        TensorSpec(name="count", dtype="float32", shape=()),
-    )
 
-    def score(self, logits: F32, state: State | None) -> tuple[F32, State]:
+    @property
+    def state(self) -> tuple[TensorSpec, ...]:
+        """The prediction of the exit before, and its score."""
+        return (
+            TensorSpec(name="label", dtype="int64", shape=()),
+            TensorSpec(name="count", dtype="float32", shape=()),
+        )
+
+    def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:  # noqa: ARG002 (the same at all exits)
         """Return the count `[batch] float32` and the state `(label, count)`.
 
         Args:
             logits: `[batch, classes] float32`, at least two classes.
             state: `(label [batch] int64, count [batch] float32)` of the exit before, or None at the first exit.
+            exit_index: not used.
 
         Raises:
             UserError: the logits have another dtype or shape, or the state is not that of these rows.
@@ -53,7 +60,14 @@ class PatiencePolicy(ExitPolicy):
             count = np.where(label == previous_label, previous_count + np.float32(1), np.float32(0))
         return count, (label, count)
 
-    def lower(self, ops: GraphOps, logits: Any, state: tuple[Any, ...] | None) -> tuple[Any, tuple[Any, ...]]:
+    def lower(
+        self,
+        ops: GraphOps,
+        logits: Any,
+        state: tuple[Any, ...] | None,
+        *,
+        exit_index: int,  # noqa: ARG002 (the same at all exits)
+    ) -> tuple[Any, tuple[Any, ...]]:
         """Append the same count; return the score `[batch] float32` and the state `(label, count)`.
 
         The score and the new count are one value: the caller gives it a second name where it needs one.

@@ -8,11 +8,11 @@ import numpy as np
 import onnx_ir as ir
 import onnxruntime as ort
 import pytest
+from policy_examples import policy_example
 
 from eecompile.lower import ExitScore, add_exit_score
 from eengines.backends.onnxruntime import session_options
 from eengines.tensors import Array
-from eerun.policies import policy_by_name
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -48,7 +48,9 @@ def build_exit(
     restored = ir.node("Neg", [negated.outputs[0]], outputs=[ir.val("logits", dtype=element, shape=shape)])
     logits = restored.outputs[0]
     graph = ir.Graph([raw], [logits], nodes=[negated, restored], opset_imports={"": opset}, name=f"segment_{index}")
-    score = add_exit_score(graph, logits=logits, policy=policy_by_name(policy), exit_index=index, last=last)
+    score = add_exit_score(
+        graph, logits=logits, policy=policy_example(policy, classes=classes), exit_index=index, last=last
+    )
     return LoweredExit(model=ir.Model(graph, ir_version=10), score=score)
 
 

@@ -6,6 +6,7 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 import pytest
+from policy_examples import policy_example
 
 from eecompile.lower import ExitScore, add_exit_score
 from eengines.errors import BuildError
@@ -13,7 +14,7 @@ from eengines.tensors import TensorSpec
 from eerun.policies import POLICIES, MaxProbabilityPolicy, PatiencePolicy
 
 Builder = Callable[..., Any]
-STATE = {name: [spec.name for spec in policy.state] for name, policy in POLICIES.items()}
+STATE = {name: [spec.name for spec in policy_example(name).state] for name in POLICIES}
 
 
 def segment(
@@ -50,7 +51,7 @@ def test_every_value_has_a_type_and_a_shape(exit_builder: Builder, policy: str, 
     assert all(value.dtype is not None and value.shape is not None for value in values)
     outputs = {value.name: (value.dtype, value.shape) for value in graph.outputs}
     assert outputs[f"score_{index}"] == (ir.DataType.FLOAT, ir.Shape(("batch",)))
-    for spec in POLICIES[policy].state:
+    for spec in policy_example(policy).state:
         dtype = ir.DataType.INT64 if spec.dtype == "int64" else ir.DataType.FLOAT
         assert outputs[f"state_{index}_{spec.name}"] == (dtype, ir.Shape(("batch",)))
 
@@ -128,14 +129,20 @@ class ForgetfulPolicy(PatiencePolicy):
     """Declares one state tensor more than it computes."""
 
     name = "forgetful"
-    state = (*PatiencePolicy.state, TensorSpec(name="more", dtype="float32", shape=()))
+
+    @property
+    def state(self):
+        return (*PatiencePolicy().state, TensorSpec(name="more", dtype="float32", shape=()))
 
 
 class MistypedPolicy(PatiencePolicy):
     """Declares its label with another type than it computes."""
 
     name = "mistyped"
-    state = (TensorSpec(name="label", dtype="int32", shape=()), PatiencePolicy.state[1])
+
+    @property
+    def state(self):
+        return (TensorSpec(name="label", dtype="int32", shape=()), PatiencePolicy().state[1])
 
 
 @pytest.mark.parametrize(

@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
+from policy_examples import policy_example
 
 from eengines.tensors import Array
-from eerun.policies import F32, POLICIES, State, policy_by_name
+from eerun.policies import F32, POLICIES, State
 
 EXITS = 3
 OPSETS = [18, 20, 23]
@@ -74,7 +75,7 @@ def test_lowered_equals_reference(exit_runner: Runner, policy: str, opset: int, 
     for index, (logits, lowered) in enumerate(
         zip(exits, lowered_chain(exit_runner, policy, exits, opset), strict=True)
     ):
-        score, state = policy_by_name(policy).score(logits, state)
+        score, state = policy_example(policy, classes=logits.shape[1]).score(logits, state, exit_index=index)
         assert lowered[0].dtype == score.dtype
         np.testing.assert_allclose(lowered[0], score, atol=SCORE_TOLERANCE, rtol=0)
         expected: list[Any] = [] if index == EXITS - 1 else list(state)
@@ -110,8 +111,8 @@ def test_reference_rows_can_be_taken_at_any_exit(policy: str, exits: list[F32], 
     full: State | None = None
     few: State | None = None
     for index, logits in enumerate(exits):
-        full_score, full = policy_by_name(policy).score(logits, full)
-        few_score, few = policy_by_name(policy).score(logits[rows], few)
+        full_score, full = policy_example(policy, classes=logits.shape[1]).score(logits, full, exit_index=index)
+        few_score, few = policy_example(policy, classes=logits.shape[1]).score(logits[rows], few, exit_index=index)
         np.testing.assert_allclose(few_score, full_score[rows], atol=SCORE_TOLERANCE, rtol=0)
         for got, want in zip(few, full, strict=True):
             np.testing.assert_array_equal(got, want[rows])
@@ -124,7 +125,7 @@ def test_reference_rows_can_be_taken_at_any_exit(policy: str, exits: list[F32], 
 def test_half_precision_logits_are_scored_in_float32(exit_runner: Runner, policy: str) -> None:
     logits = np.random.default_rng(11).normal(0, 6, (13, 10)).astype(np.float16)
     lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=20)
-    score, _ = policy_by_name(policy).score(logits.astype(np.float32), None)
+    score, _ = policy_example(policy, classes=logits.shape[1]).score(logits.astype(np.float32), None, exit_index=0)
     assert lowered.dtype == np.float32
     np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
 
@@ -148,9 +149,9 @@ def test_the_score_of_a_map_is_the_mean_over_its_pixels(
     exit_runner: Runner, policy: str, opset: int, logits: F32
 ) -> None:
     lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=opset)
-    score, state = policy_by_name(policy).score(logits, None)
+    score, state = policy_example(policy, classes=logits.shape[1]).score(logits, None, exit_index=0)
     pixels = np.moveaxis(logits, 1, -1).reshape(-1, logits.shape[1])
-    by_pixel, _ = policy_by_name(policy).score(pixels, None)
+    by_pixel, _ = policy_example(policy, classes=pixels.shape[1]).score(pixels, None, exit_index=0)
     assert state == ()
     assert (score.dtype, score.shape) == (np.dtype(np.float32), (len(logits),))
     np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
@@ -161,6 +162,6 @@ def test_the_score_of_a_map_is_the_mean_over_its_pixels(
 def test_half_precision_maps_are_scored_in_float32(exit_runner: Runner, policy: str) -> None:
     logits = np.random.default_rng(12).normal(0, 6, (3, 10, 16, 16)).astype(np.float16)
     lowered, _ = exit_runner(policy, logits, {}, index=0, last=True, opset=20)
-    score, _ = policy_by_name(policy).score(logits.astype(np.float32), None)
+    score, _ = policy_example(policy, classes=logits.shape[1]).score(logits.astype(np.float32), None, exit_index=0)
     assert lowered.dtype == np.float32
     np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)

@@ -14,7 +14,7 @@ import eerun
 
 def make_rival(model, factory, thresholds, policy, threads):
     loaded = eerun.load(model.with_suffix(".ee"), threads=threads)
-    assert (loaded.thresholds, policy) == (thresholds, "max-probability")
+    assert (loaded.thresholds, policy.name) == (thresholds, "max-probability")
 
     def answer(inputs):
         results = [loaded.infer(inputs["x"][i : i + 1]) for i in range(len(inputs["x"]))]
@@ -25,7 +25,7 @@ def make_rival(model, factory, thresholds, policy, threads):
 
 
 def load(name: str, model: Path):
-    return load_rival(name, model, factory=None, thresholds=(0.5,), policy="margin", threads=2)
+    return load_rival(name, model, factory=None, thresholds=(0.5,), policy=policy_by_name("margin"), threads=2)
 
 
 @pytest.fixture

@@ -12,19 +12,19 @@ ROUNDING = 1e-6
 
 def test_known_probabilities() -> None:
     logits = np.log(np.array([[0.7, 0.2, 0.1], [0.25, 0.25, 0.5]], np.float32))
-    score, state = MaxProbabilityPolicy().score(logits, None)
+    score, state = MaxProbabilityPolicy().score(logits, None, exit_index=0)
     np.testing.assert_allclose(score, [0.7, 0.5], atol=ROUNDING, rtol=0)
     assert score.dtype == np.float32
     assert state == ()
 
 
 def test_equal_logits_give_one_over_classes() -> None:
-    score, _ = MaxProbabilityPolicy().score(np.full((2, 8), 80, np.float32), None)
+    score, _ = MaxProbabilityPolicy().score(np.full((2, 8), 80, np.float32), None, exit_index=0)
     np.testing.assert_array_equal(score, np.full(2, 0.125, np.float32))
 
 
 def test_large_logits_do_not_overflow() -> None:
-    score, _ = MaxProbabilityPolicy().score(np.array([[1e30, -1e30], [-3e38, 0]], np.float32), None)
+    score, _ = MaxProbabilityPolicy().score(np.array([[1e30, -1e30], [-3e38, 0]], np.float32), None, exit_index=0)
     np.testing.assert_array_equal(score, np.ones(2, np.float32))
 
 
@@ -40,7 +40,7 @@ def test_masked_class_has_no_probability() -> None:
 
 
 def test_batch_of_none() -> None:
-    score, _ = MaxProbabilityPolicy().score(np.zeros((0, 3), np.float32), None)
+    score, _ = MaxProbabilityPolicy().score(np.zeros((0, 3), np.float32), None, exit_index=0)
     assert score.shape == (0,)
 
 
@@ -51,4 +51,4 @@ def test_batch_of_none() -> None:
 )
 def test_refuses_other_logits(logits: np.ndarray) -> None:
     with pytest.raises(UserError, match="policy max-probability"):
-        MaxProbabilityPolicy().score(logits, None)
+        MaxProbabilityPolicy().score(logits, None, exit_index=0)

@@ -18,31 +18,31 @@ def test_counts_equal_predictions_in_a_row() -> None:
     expected = [[0, 0, 0, 0], [1, 1, 0, 1], [2, 0, 1, 0], [3, 1, 2, 1]]
     state: State | None = None
     for labels, count in zip(predictions, expected, strict=True):
-        score, state = PatiencePolicy().score(one_hot(labels), state)
+        score, state = PatiencePolicy().score(one_hot(labels), state, exit_index=0)
         np.testing.assert_array_equal(score, np.array(count, np.float32))
         np.testing.assert_array_equal(state[0], labels)
         np.testing.assert_array_equal(state[1], score)
 
 
 def test_state_is_what_is_declared() -> None:
-    score, first = PatiencePolicy().score(one_hot([0, 1]), None)
-    again, second = PatiencePolicy().score(one_hot([0, 1]), first)
+    score, first = PatiencePolicy().score(one_hot([0, 1]), None, exit_index=0)
+    again, second = PatiencePolicy().score(one_hot([0, 1]), first, exit_index=0)
     assert score.dtype == again.dtype == np.float32
     for state in (first, second):
         assert [(array.dtype.name, array.shape[1:]) for array in state] == [
-            (spec.dtype, spec.shape) for spec in PatiencePolicy.state
+            (spec.dtype, spec.shape) for spec in PatiencePolicy().state
         ]
 
 
 def test_a_tie_goes_to_the_first_class() -> None:
-    _, state = PatiencePolicy().score(np.array([[1, 1, 0], [0, 1, 1], [2, 2, 2]], np.float32), None)
+    _, state = PatiencePolicy().score(np.array([[1, 1, 0], [0, 1, 1], [2, 2, 2]], np.float32), None, exit_index=0)
     np.testing.assert_array_equal(state[0], [0, 1, 0])
 
 
 def test_the_given_state_is_not_changed() -> None:
-    _, state = PatiencePolicy().score(one_hot([0, 1]), None)
+    _, state = PatiencePolicy().score(one_hot([0, 1]), None, exit_index=0)
     before = tuple(array.copy() for array in state)
-    PatiencePolicy().score(one_hot([0, 2]), state)
+    PatiencePolicy().score(one_hot([0, 2]), state, exit_index=0)
     for array, copy in zip(state, before, strict=True):
         np.testing.assert_array_equal(array, copy)
 
@@ -59,9 +59,9 @@ def test_the_given_state_is_not_changed() -> None:
 )
 def test_refuses_a_state_of_other_rows_or_types(state: State) -> None:
     with pytest.raises(UserError, match="policy patience: got state"):
-        PatiencePolicy().score(one_hot([0, 1]), state)
+        PatiencePolicy().score(one_hot([0, 1]), state, exit_index=0)
 
 
 def test_refuses_one_class() -> None:
     with pytest.raises(UserError, match="policy patience: got logits with 1 classes"):
-        PatiencePolicy().score(np.zeros((4, 1), np.float32), None)
+        PatiencePolicy().score(np.zeros((4, 1), np.float32), None, exit_index=0)

@@ -3,21 +3,40 @@
 import subprocess
 import sys
 
+import msgspec
 import numpy as np
 import pytest
+from policy_examples import policy_example
 
 from eengines.errors import UserError
-from eerun.policies import POLICIES, policy_by_name
+from eerun.policies import POLICIES, make_policy, needs_data, parameters_of, policy_by_name
 
 
 def test_the_table_is_explicit_and_keyed_by_name() -> None:
-    assert list(POLICIES) == ["max-probability", "margin", "entropy", "patience"]
+    assert list(POLICIES)[:4] == ["max-probability", "margin", "entropy", "patience"]
     assert [policy.name for policy in POLICIES.values()] == list(POLICIES)
 
 
 @pytest.mark.parametrize("name", POLICIES)
-def test_a_policy_is_found_by_its_name(name: str) -> None:
-    assert type(policy_by_name(name)) is POLICIES[name]
+def test_a_policy_is_made_again_of_its_parameters(name: str) -> None:
+    policy = policy_example(name)
+    stored = msgspec.json.decode(msgspec.json.encode(parameters_of(policy)))
+    assert make_policy(name, stored) == policy
+    assert type(policy) is POLICIES[name]
+
+
+@pytest.mark.parametrize("name", POLICIES)
+def test_a_policy_is_found_by_its_name_unless_it_is_fitted(name: str) -> None:
+    if needs_data(name):
+        with pytest.raises(UserError, match=f"policy {name}"):
+            policy_by_name(name)
+    else:
+        assert type(policy_by_name(name)) is POLICIES[name]
+
+
+def test_parameters_of_another_policy_are_refused() -> None:
+    with pytest.raises(UserError, match="do not fit"):
+        make_policy("margin", {"weights": [1.0]})
 
 
 def test_an_unknown_name_lists_the_known_ones() -> None:
@@ -27,12 +46,12 @@ def test_an_unknown_name_lists_the_known_ones() -> None:
 
 @pytest.mark.parametrize("name", POLICIES)
 def test_rows_are_scored_one_by_one(name: str) -> None:
-    policy = policy_by_name(name)
+    policy = policy_example(name, classes=6)
     first, second = np.random.default_rng(3).normal(0, 4, (2, 9, 6)).astype(np.float32)
     rows = np.array([1, 4, 8])
-    _, state = policy.score(first, None)
-    score, after = policy.score(second, state)
-    few_score, few_after = policy.score(second[rows], tuple(array[rows] for array in state))
+    _, state = policy.score(first, None, exit_index=0)
+    score, after = policy.score(second, state, exit_index=1)
+    few_score, few_after = policy.score(second[rows], tuple(array[rows] for array in state), exit_index=1)
     np.testing.assert_allclose(few_score, score[rows], atol=1e-6, rtol=0)
     for few, full in zip(few_after, after, strict=True):
         np.testing.assert_array_equal(few, full[rows])

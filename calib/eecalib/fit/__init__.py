@@ -1,0 +1,1 @@
+"""What fits the parameters of exit policies to a recording of the exits."""

@@ -1,0 +1,67 @@
+"""What a candidate gives on a recording: where samples leave, how many are right, and what a batch costs."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eecalib.expected_cost import expected_batch_ms
+from eecalib.replay import leave_at
+from eecalib.trace import Played, play
+from eecalib.tuning.candidate import Candidate
+from eecalib.tuning.data import TuningData
+
+__all__ = ["Outcome", "evaluate"]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Outcome:
+    """What a candidate gives.
+
+    Attributes:
+        exit_index: `[samples] int32`, where each sample leaves.
+        right: `[samples] bool`, whether its answer there is right.
+        reached: fraction of the samples that reach each segment; 1 for the first.
+        tested: fraction of the samples whose head runs at each early exit.
+        expected_ms: expected milliseconds of one batch.
+    """
+
+    exit_index: NDArray[np.int32]
+    right: NDArray[np.bool_]
+    reached: tuple[float, ...]
+    tested: tuple[float, ...]
+    expected_ms: float
+
+    @property
+    def correct(self) -> int:
+        """How many samples are right."""
+        return int(self.right.sum())
+
+    @property
+    def shares(self) -> tuple[float, ...]:
+        """The fraction that leaves at each exit."""
+        return tuple(float((self.exit_index == exit_).mean()) for exit_ in range(len(self.reached)))
+
+
+def evaluate(candidate: Candidate, data: TuningData, played: Played | None = None) -> Outcome:
+    """Return what a candidate gives on a recording.
+
+    Args:
+        candidate: policy and thresholds.
+        data: the recording, and the costs.
+        played: what `play` returned for this policy, if the caller has it.
+    """
+    played = play(candidate.policy, data.trace) if played is None else played
+    index = leave_at(played.table.scores, candidate.thresholds)
+    exits = np.arange(data.trace.exits)
+    there = index[:, None] >= exits
+    reached = tuple(there.mean(axis=0).tolist())
+    tested = tuple((there & played.tested).mean(axis=0).tolist())[:-1]
+    rows = np.arange(data.samples)
+    return Outcome(
+        exit_index=index,
+        right=played.table.answers[rows, index] == data.trace.labels,
+        reached=reached,
+        tested=tested,
+        expected_ms=expected_batch_ms(data.costs, batch=data.batch, reached=reached, tested=tested),
+    )
