@@ -31,6 +31,10 @@ class MacCosts:
         """Millions of multiply-accumulates of some rows."""
         return rows * self.macs[segment] / MACS_A_MS
 
+    def run_head_ms(self, exit_index: int, rows: int) -> float:  # noqa: ARG002 - heads are in their segments
+        """Nothing."""
+        return 0.0
+
 
 def mac_costs(attachment: Attachment) -> MacCosts:
     """The costs of all heads as exits, one for each tap, and of the rest of the trunk behind the last."""

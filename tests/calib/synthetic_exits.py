@@ -28,6 +28,9 @@ class StairCosts:
     def run_ms(self, segment: int, rows: int) -> float:
         return self.group_ms[segment] * -(-rows // self.group)
 
+    def run_head_ms(self, exit_index: int, rows: int) -> float:  # noqa: ARG002 - heads are in their segments
+        return 0.0
+
 
 def correlated_exits(samples: int, exits: int, *, seed: int) -> ExitTable:
     """Draw a table whose exits share the difficulty of a sample, and whose errors drift slowly from exit to exit.

@@ -41,6 +41,9 @@ POLICIES: Mapping[str, type[ExitPolicy]] = MappingProxyType(
 )
 
 
+AGAIN = "Run `eecompile tune` again"
+
+
 def make_policy(name: str, parameters: Mapping[str, Any]) -> ExitPolicy:
     """Return the policy of this name with parameters that were fitted to data, as its file in a bundle holds them.
 
@@ -53,12 +56,13 @@ def make_policy(name: str, parameters: Mapping[str, Any]) -> ExitPolicy:
             f"got '{name}', expected one of {', '.join(POLICIES)}",
             "Choose one of these names",
         )
+    unknown = sorted(set(parameters) - {field.name for field in fields(POLICIES[name])})
+    if unknown:
+        raise UserError(f"policy {name}", f"got parameters {', '.join(unknown)}, which it does not have", AGAIN)
     try:
         return msgspec.convert(dict(parameters), POLICIES[name])
     except msgspec.ValidationError as error:
-        raise UserError(
-            f"policy {name}", f"its parameters do not fit: {error}", "Run `eecompile tune` again"
-        ) from error
+        raise UserError(f"policy {name}", f"its parameters do not fit: {error}", AGAIN) from error
 
 
 def parameters_of(policy: ExitPolicy) -> dict[str, Any]:

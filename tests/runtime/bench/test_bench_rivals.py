@@ -7,6 +7,7 @@ import pytest
 from eengines.errors import UserError
 from eerun.bench import RIVALS, BenchSettings, run_bench, text_report
 from eerun.bench.rivals import RivalEntry, load_rival
+from eerun.policies import policy_by_name
 
 ONE_BY_ONE = """
 import numpy as np

@@ -35,7 +35,7 @@ def test_a_policy_is_found_by_its_name_unless_it_is_fitted(name: str) -> None:
 
 
 def test_parameters_of_another_policy_are_refused() -> None:
-    with pytest.raises(UserError, match="do not fit"):
+    with pytest.raises(UserError, match="got parameters weights, which it does not have"):
         make_policy("margin", {"weights": [1.0]})
 
 
