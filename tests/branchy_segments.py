@@ -5,6 +5,7 @@ from functools import cache
 import numpy as np
 import onnx_ir as ir
 import torch
+from policy_examples import policy_example
 
 from eecompile.ingest.export_module import export_module
 from eecompile.ingest.optimise import optimise
@@ -12,10 +13,10 @@ from eecompile.input_info import InputInfo
 from eecompile.passes import prepend_input_conversion
 from eecompile.split import Split, split_model
 from eecompile.zoo import lookup
-from eerun.policies import policy_by_name
 
 EXITS = ("early", "middle", "final")
 IMAGE = (2, 8, 8)
+CLASSES = 5
 
 
 def branchy_samples(count: int, seed: int) -> np.ndarray:
@@ -26,7 +27,7 @@ def branchy_samples(count: int, seed: int) -> np.ndarray:
 @cache
 def _exported() -> ir.Model:
     torch.manual_seed(0)
-    module = lookup("branchy_cnn")(channels=[6, 8, 10], classes=5, in_channels=2)
+    module = lookup("branchy_cnn")(channels=[6, 8, 10], classes=CLASSES, in_channels=2)
     with torch.no_grad():
         for _ in range(3):
             module(torch.rand(16, *IMAGE))
@@ -41,4 +42,5 @@ def _exported() -> ir.Model:
 
 def branchy_split(policy: str) -> Split:
     """Fresh segments: uint8 images in, normalised in the graph."""
-    return split_model(_exported().clone(), EXITS, {"image": branchy_samples(3, seed=1)}, policy_by_name(policy))
+    fitted = policy_example(policy, exits=len(EXITS), classes=CLASSES)
+    return split_model(_exported().clone(), EXITS, {"image": branchy_samples(3, seed=1)}, fitted)

@@ -10,7 +10,8 @@ import onnx_ir as ir
 from branchy_segments import IMAGE, branchy_samples, branchy_split
 from fitted_networks import EXITS, MEAN, SCALE, FittedNetwork, draw_images
 from onnx import TensorProto, helper, numpy_helper
-from random_networks import NetworkMaker
+from policy_examples import policy_example
+from random_networks import CLASSES, NetworkMaker
 
 from eecompile.split import Split, split_model
 from eengines.backends import load_backend
@@ -21,7 +22,6 @@ from eengines.tensors import TensorSpec
 from eerun.costs import CostTable
 from eerun.device_executor import DeviceChain
 from eerun.executor import Answers, Chain, ChainSegment
-from eerun.policies import policy_by_name
 
 Samples = Mapping[str, np.ndarray]
 
@@ -125,7 +125,8 @@ def fitted(policy: str = "max-probability") -> Network:
     def draw(count: int, seed: int) -> Samples:
         return {"x": draw_images(count, seed)[0].astype(np.float32) * np.float32(SCALE) - np.float32(MEAN)}
 
-    split = split_model(ir.from_proto(network.model()), EXITS, draw(3, 5), policy_by_name(policy))
+    example = policy_example(policy, exits=len(EXITS), classes=CLASSES)
+    split = split_model(ir.from_proto(network.model()), EXITS, draw(3, 5), example)
     return _network(split, (TensorSpec(name="x", dtype="float32", shape=(2, 8, 8)),), draw)
 
 
@@ -134,7 +135,8 @@ def random(seed: int, *, exits: int = 3, policy: str = "max-probability") -> Net
     """Dense layers and branches; a second input that several segments read."""
     maker = NetworkMaker(seed, exits=exits, width=6, with_mask=True, with_shape=False)
     names = [f"exit {k}" for k in range(exits)]
-    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), policy_by_name(policy))
+    example = policy_example(policy, exits=exits, classes=CLASSES)
+    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), example)
     specs = (
         TensorSpec(name="x", dtype="float32", shape=(maker.width,)),
         TensorSpec(name="mask", dtype="float32", shape=(1,)),

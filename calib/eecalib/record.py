@@ -11,10 +11,10 @@ from eecalib.exit_table import ExitTable
 from eengines.tensors import Array
 from eerun.data import Samples, ignored_label
 
-__all__ = ["Recorder", "record_exits"]
+__all__ = ["Recorder", "kept_array", "record_exits", "samples_together"]
 
 IN_MEMORY_BYTES = 1 << 26
-"""Answers that take more are kept in a temporary file, mapped into memory; the file goes with the table."""
+"""What takes more is kept in a temporary file, mapped into memory; the file goes with the table."""
 
 LOGITS_BYTES = 1 << 28
 """Logits of all exits that are looked at together."""
@@ -51,9 +51,9 @@ def record_exits(executor: Recorder, samples: Samples, progress: Callable[[float
     """
     count, exits, shape = len(samples), executor.segments, executor.output_shape
     scores = np.empty((count, exits), np.float32)
-    answers = _new_answers((count, exits, *shape[1:]), classes=shape[0])
-    together = LOGITS_BYTES // (exits * int(np.prod(shape)) * scores.itemsize)
-    step = max(1, min(executor.max_batch, together))
+    dtype = np.dtype(np.int64) if len(shape) == 1 else np.min_scalar_type(shape[0])
+    answers = kept_array((count, exits, *shape[1:]), dtype)
+    step = samples_together(executor)
     for start in range(0, count, step):
         rows = slice(start, min(start + step, count))
         logits, scores[rows] = executor.record({name: array[rows] for name, array in samples.inputs.items()})
@@ -62,12 +62,15 @@ def record_exits(executor: Recorder, samples: Samples, progress: Callable[[float
     return ExitTable(scores=scores, answers=answers, labels=samples.labels, ignored=ignored_label(shape))
 
 
-def _new_answers(shape: tuple[int, ...], *, classes: int) -> NDArray[Any]:
-    """Room for answers: int64 for one a sample; for maps the smallest type, in a file where they are many."""
-    if len(shape) == 2:
-        return np.empty(shape, np.int64)
-    dtype = np.min_scalar_type(classes)
+def samples_together(executor: Recorder) -> int:
+    """How many samples to record at a time, so that their logits do not take too much memory."""
+    together = LOGITS_BYTES // (executor.segments * int(np.prod(executor.output_shape)) * np.dtype(np.float32).itemsize)
+    return max(1, min(executor.max_batch, together))
+
+
+def kept_array(shape: tuple[int, ...], dtype: np.dtype[Any]) -> NDArray[Any]:
+    """Room for what is recorded: in memory, or in a temporary file where it is large; the file goes with the array."""
     if int(np.prod(shape)) * dtype.itemsize <= IN_MEMORY_BYTES:
         return np.empty(shape, dtype)
-    with tempfile.TemporaryFile(prefix="eecompile-answers-") as file:
+    with tempfile.TemporaryFile(prefix="eecompile-recorded-") as file:
         return np.memmap(file, dtype, mode="w+", shape=shape)

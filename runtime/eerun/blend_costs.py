@@ -27,15 +27,20 @@ def blend_costs(tables: Mapping[int, CostTable], shares: Mapping[int, float]) ->
         shares: of the samples in each length bucket, 1 together.
     """
     longest = tables[max(tables)]
+    buckets = longest.buckets
     segments = [{n: table.covers[k] for n, table in tables.items()} for k in range(longest.segments)]
     whole = {n: table.of_whole().covers[0] for n, table in tables.items()}
     return replace(
         longest,
-        segment_ms=tuple(tuple(_expected_ms(covers, shares, b) for b in longest.buckets) for covers in segments),
-        whole_ms=tuple(_expected_ms(whole, shares, b) for b in longest.buckets),
+        segment_ms=tuple(tuple(_expected_ms(covers, shares, b) for b in buckets) for covers in segments),
+        whole_ms=tuple(_expected_ms(whole, shares, b) for b in buckets),
         move_ms=tuple(
             sum(shares[n] * table.move_ms[boundary] for n, table in tables.items())
             for boundary in range(longest.segments - 1)
+        ),
+        head_ms=tuple(
+            tuple(_expected_ms({n: table.head_covers[k] for n, table in tables.items()}, shares, b) for b in buckets)
+            for k in range(len(longest.head_ms))
         ),
     )
 

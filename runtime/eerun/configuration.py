@@ -2,6 +2,7 @@
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from itertools import zip_longest
 
 from eengines.backends import load_backend
 from eerun.bundle import LENGTH, Bundle, ConfigurationEntry, PolicyFile
@@ -15,6 +16,7 @@ from eerun.executor import (
     LengthExecutor,
     LengthWhole,
     LoadedChain,
+    Skipping,
     WholeExecutor,
     load_chain,
 )
@@ -51,13 +53,23 @@ class Configuration(ABC):
 
     def chain(self, length: int | None = None) -> Chain:
         """The segments, with inputs of a sequence length; None: the greatest, or there is no such axis."""
-        heads = zip(self.entry.segments, self.bundle.manifest.segments, strict=True)
+        heads = [self.bundle.read(file) for file in self.entry.heads]
         return Chain(
             inputs=tuple(entry.spec_at(length) for entry in self.bundle.manifest.inputs),
             segments=tuple(
-                ChainSegment(graph=self.bundle.read(file), logits=head.logits, score=head.score) for file, head in heads
+                ChainSegment(graph=self.bundle.read(file), logits=exit_.logits, score=exit_.score, head=head)
+                for file, exit_, head in zip_longest(self.entry.segments, self.bundle.manifest.segments, heads)
             ),
+            skipping=self._skipping(),
         )
+
+    def _skipping(self) -> Skipping | None:
+        """How the policy skips exits, where heads are graphs of their own."""
+        policy = self.policy().make() if self.entry.heads else None
+        if policy is None or policy.skips_by is None:
+            return None
+        state = tuple(spec.name for spec in policy.state)
+        return Skipping(due=policy.skips_by, first_exit=policy.first_exit, state=state)
 
     def whole(self, length: int | None = None) -> Chain:
         """The network without exit heads, as a chain of one; its output stands in for the score, which nobody reads.

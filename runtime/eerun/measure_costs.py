@@ -23,7 +23,6 @@ QUANTILE = 0.25
 """Of the rounds. Another process that takes the cores for a moment raises the median; it must not decide anything."""
 NS_PER_MS = 1e6
 SETTLE_S = 0.01
-WHOLE = -1
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,17 +82,16 @@ def measure_costs(
 
 
 def _runs(subject: Subject, inputs: Mapping[str, Array], buckets: Sequence[int]) -> dict[Cell, Run]:
-    """Sessions of every segment (the whole network is segment −1) at every bucket, with real samples in front."""
+    """What runs every segment, head and the whole network (the segment behind the last), with real samples in front."""
     for loaded in (subject.chain, subject.whole):
         loaded.allocate(buckets[-1])
         for name, array in inputs.items():
             loaded.buffer(name)[:] = np.resize(array, (buckets[-1], *array.shape[1:]))
     runs: dict[Cell, Run] = {}
     for bucket in buckets:
-        piece = Piece(offset=0, bucket=bucket)
-        for index in range(len(subject.chain.engines)):
-            runs[index, bucket] = subject.chain.session(index, piece).run
-        runs[WHOLE, bucket] = subject.whole.session(0, piece).run
+        runs |= subject.chain.runs([bucket])
+        whole = subject.whole.session(0, Piece(offset=0, bucket=bucket)).run
+        runs[len(subject.chain.engines), bucket] = whole
     return runs
 
 
@@ -107,8 +105,9 @@ def _table(subject: Subject, times: Mapping[Cell, Sequence[int]], settings: Mete
         device=f"{device_name()}, {settings.threads} threads",
         buckets=buckets,
         segment_ms=tuple(tuple(typical[k, b] for b in buckets) for k in range(len(chain.engines))),
-        whole_ms=tuple(typical[WHOLE, b] for b in buckets),
+        whole_ms=tuple(typical[len(chain.engines), b] for b in buckets),
         move_ms=tuple(_move_ms(chain, boundary) for boundary in range(len(chain.crossing))),
+        head_ms=tuple(tuple(typical[-1 - k, b] for b in buckets) for k in range(len(chain.heads))),
     )
 
 

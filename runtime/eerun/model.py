@@ -1,8 +1,9 @@
 """`eerun.load` and the model it returns: what services embed."""
 
+import logging
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eengines.device import Device
+from eengines.errors import UserError
 from eengines.threads import threads_or_default
-from eerun.bundle import Manifest, open_bundle
+from eerun.bundle import Certificate, Manifest, open_bundle
 from eerun.choose_configuration import AUTO, choose_configuration
+from eerun.circumstances import void_here
+from eerun.configuration import Configuration
 from eerun.costs import CostTable
 from eerun.device_settings import DeviceSettings
 from eerun.executor import Answers, Executor, Step
 from eerun.inputs import check_views
+from eerun.shadow import Metrics, Shadow, ShadowSettings, Turn, open_shadow
 
 __all__ = ["Model", "Result", "load"]
+
+NOBODY: NDArray[np.intp] = np.zeros(0, np.intp)
+NOBODY.flags.writeable = False
+
+_log = logging.getLogger("eerun")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +43,8 @@ class Result:
         confidence: `[batch] float32` the policy's score at that exit (for the default policy the probability of
             the answered class).
         steps: for each batch that ran, what each segment did.
+        step: which thresholds of a watched model answered, see `Metrics.step`; 0: those that were loaded.
+        shadowed: `[rows] intp`, the rows that were watched; they also ran to the final exit.
     """
 
     outputs: NDArray[np.float32]
@@ -40,6 +52,8 @@ class Result:
     exit_index: NDArray[np.int32]
     confidence: NDArray[np.float32]
     steps: tuple[tuple[Step, ...], ...]
+    step: int = 0
+    shadowed: NDArray[np.intp] = field(default_factory=lambda: NOBODY)
 
 
 class Model:
@@ -50,10 +64,12 @@ class Model:
         engine: name of the backend that runs it.
         precision: precision of its graphs.
         costs: measured times.
-        thresholds: one for each exit but the last; None: nobody leaves there.
+        thresholds: one for each exit but the last; None: nobody leaves there. Those that were loaded.
+        certificate: what is promised of them; None: nothing.
+        void: why the certificate does not hold here; None: it does, or there is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - a keyword for each part that it is made of
         self,
         *,
         manifest: Manifest,
@@ -62,18 +78,29 @@ class Model:
         executor: Executor,
         costs: CostTable,
         thresholds: Sequence[float | None],
+        certificate: Certificate | None = None,
+        void: str | None = None,
+        shadow: Shadow | None = None,
     ) -> None:
         self.manifest = manifest
         self.engine = engine
         self.precision = precision
         self.costs = costs
         self.thresholds = tuple(thresholds)
+        self.certificate = certificate
+        self.void = void
         self._executor = executor
+        self._shadow = shadow
 
     @property
     def output_shape(self) -> tuple[int, ...]:
         """Shape of one sample's logits: `(classes,)`, or `(classes, height, width)`."""
         return self._executor.output_shape
+
+    @property
+    def metrics(self) -> Metrics | None:
+        """What a model that is watched has seen so far; None: it was loaded without `shadow`."""
+        return None if self._shadow is None else self._shadow.metrics()
 
     def infer(self, x: Any, *, exits: bool = True) -> Result:
         """Answer a batch of any size; a batch larger than the largest bucket runs in several parts.
@@ -91,19 +118,30 @@ class Model:
         """
         arrays = check_views(x, self.manifest.inputs, self._executor.view)
         count = next(iter(arrays.values())).shape[0]
+        turn = self._shadow.start(count, self._executor.output_shape) if exits and self._shadow is not None else None
         answers = Answers(
             outputs=np.empty((count, *self._executor.output_shape), np.float32),
             exit_index=np.empty(count, np.int32),
             confidence=np.empty(count, np.float32),
+            shadow=None if turn is None else turn.watched,
         )
-        steps = self._executor.infer(arrays, self.thresholds if exits else (None,) * len(self.thresholds), answers)
+        steps = self._executor.infer(arrays, self._thresholds(turn, exits=exits), answers)
+        shadowed = NOBODY if turn is None or self._shadow is None else self._shadow.finish(turn, answers)
         return Result(
             outputs=answers.outputs,
             labels=answers.outputs.argmax(axis=1),
             exit_index=answers.exit_index,
             confidence=answers.confidence,
             steps=steps,
+            step=0 if turn is None else turn.step,
+            shadowed=shadowed,
         )
+
+    def _thresholds(self, turn: Turn | None, *, exits: bool) -> Sequence[float | None]:
+        """Those of a call."""
+        if turn is not None:
+            return turn.thresholds
+        return self.thresholds if exits else (None,) * len(self.thresholds)
 
 
 def load(  # noqa: PLR0913 - the one call that services write: a keyword for each choice
@@ -116,6 +154,10 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
     in_flight: int = 2,
     device_exits: bool = False,
     trust_plans: bool = False,
+    shadow: float | None = None,
+    shadow_seed: int = 0,
+    shadow_limit: float | None = None,
+    shadow_confidence: float | None = None,
 ) -> Model:
     """Open a bundle, check its files, and make it ready to answer.
 
@@ -131,22 +173,47 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
         device_exits: on a device, let it go from exit to exit without the host (experimental).
         trust_plans: take engine plans in the bundle that another user or machine built, which can run code; else they
             are built again here.
+        shadow: probability with which a sample that leaves early also runs to the final exit, on the CPU only: where
+            the two answers differ too often, logger `eerun` warns and the model falls back to slower thresholds, at
+            last to no exits. None: nobody is watched. See docs/certificates.md.
+        shadow_seed: of the choice of these samples.
+        shadow_limit: how often the answers may differ; None: as the certificate says.
+        shadow_confidence: 1 - the probability of a false alarm; None: that of the certificate.
 
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
-        EngineError: no engine library is installed, or it refuses a segment.
-        UserError: an unknown engine or precision, one that the bundle does not have, or fewer than one thread.
+        EngineError: no engine library is installed, it refuses a segment, or `shadow` is given and it runs on a device.
+        UserError: an unknown engine or precision, one that the bundle does not have, fewer than one thread, or a
+            `shadow` without a certificate or a limit.
     """
     bundle = open_bundle(Path(path))
     settings = DeviceSettings(device=device, in_flight=in_flight, device_exits=device_exits, trust_plans=trust_plans)
     way = choose_configuration(bundle, engine=engine, precision=precision, device=settings)
+    if shadow is None and (shadow_limit is not None or shadow_confidence is not None):
+        raise UserError("shadow", "got a limit or a confidence, but no share of samples", "Give shadow, such as 0.01")
+    watched = None
+    if shadow is not None:
+        watched = ShadowSettings(share=shadow, seed=shadow_seed, limit=shadow_limit, confidence=shadow_confidence)
+    return _open(way, threads, watched)
+
+
+def _open(way: Configuration, threads: int | None, watched: ShadowSettings | None) -> Model:
+    """Make a configuration ready to answer; say where its certificate does not hold."""
     if threads is not None:
         threads_or_default(threads)
+    policy = way.policy()
+    shadow = None if watched is None else open_shadow(way, policy, watched)
+    void = void_here(way, policy)
+    if void is not None:
+        _log.warning("%s: the certificate of %s does not hold here: %s", way.bundle.path, way.words, void)
     return Model(
-        manifest=bundle.manifest,
+        manifest=way.bundle.manifest,
         engine=way.engine,
         precision=way.entry.precision,
         executor=way.open_chain(threads=threads),
         costs=way.costs(),
-        thresholds=way.policy().thresholds,
+        thresholds=policy.thresholds,
+        certificate=policy.certificate,
+        void=void,
+        shadow=shadow,
     )

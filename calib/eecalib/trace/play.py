@@ -7,9 +7,12 @@ from numpy.typing import NDArray
 
 from eecalib.exit_table import ExitTable
 from eecalib.trace.exit_trace import ExitTrace
+from eecalib.trace.map_trace import MapTrace
 from eerun.policies import F32, NOT_TESTED, ExitPolicy, State
 
-__all__ = ["Played", "play"]
+__all__ = ["Played", "Trace", "play"]
+
+Trace = ExitTrace | MapTrace
 
 CHUNK_BYTES = 1 << 26
 """Logits that are looked at together."""
@@ -29,13 +32,16 @@ class Played:
     tested: NDArray[np.bool_]
 
 
-def play(policy: ExitPolicy, trace: ExitTrace) -> Played:
+def play(policy: ExitPolicy, trace: Trace) -> Played:
     """Return what the exits say under a policy.
 
     Raises:
-        UserError: the policy cannot score such logits.
+        UserError: the policy cannot score such logits, or was not there when maps were recorded.
         DataError: a score is not a number.
     """
+    if isinstance(trace, MapTrace):
+        table = trace.table(policy)
+        return Played(table=table, tested=np.ones(table.scores.shape, np.bool_))
     scores = np.empty((trace.samples, trace.exits), np.float32)
     answers = np.empty((trace.samples, trace.exits), np.int64)
     step = max(1, CHUNK_BYTES // (trace.exits * trace.classes * trace.logits.itemsize))
@@ -54,7 +60,5 @@ def _play_rows(policy: ExitPolicy, logits: F32, scores: F32, answers: NDArray[np
     exits = logits.shape[1]
     for exit_ in range(exits):
         scores[:, exit_], state = policy.score(np.ascontiguousarray(logits[:, exit_]), state, exit_index=exit_)
-        said = logits[:, exit_]
-        if policy.answers_with is not None and exit_ < exits - 1:
-            said = state[[spec.name for spec in policy.state].index(policy.answers_with)]
+        said = logits[:, exit_] if exit_ == exits - 1 else policy.answer(logits[:, exit_], state)
         answers[:, exit_] = said.argmax(axis=1)

@@ -1,12 +1,14 @@
 """What tuners look at: a recording of the *tune* split, and what it costs to run some rows of each segment."""
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eecalib.expected_cost import ExpectedCost, tabulate_expected_cost
 from eecalib.thresholds.problem import required_correct
-from eecalib.trace import ExitTrace
+from eecalib.trace import Trace
 from eengines.errors import UserError
 from eerun.costs import CostTable
 
@@ -20,14 +22,15 @@ class TuningData:
     Attributes:
         trace: what the exits say; its labels are the right answers: those of the data or, where the drop is in
             agreement, the answers of the final exit in float32.
-        reference_correct: how many samples the final exit in float32 has right: what a drop is relative to.
+        reference_right: `[samples] int64`, how many answers of each sample the final exit in float32 has right: what a
+            drop is relative to.
         costs: measured times of the chain.
         batch: samples in one batch at run time.
         seed: of everything that is drawn.
     """
 
-    trace: ExitTrace
-    reference_correct: int
+    trace: Trace
+    reference_right: NDArray[np.int64]
     costs: CostTable
     batch: int
     seed: int
@@ -35,6 +38,12 @@ class TuningData:
     def __post_init__(self) -> None:
         if self.trace.labels is None:
             raise UserError("tuning data", "got a trace without labels", "Give the right answers, or those of float32")
+        if self.reference_right.shape != (self.trace.samples,):
+            raise UserError(
+                "tuning data",
+                f"got {list(self.reference_right.shape)} counts of float32 for {self.trace.samples} samples",
+                "Give one a sample",
+            )
         if self.costs.segments != self.trace.exits:
             raise UserError(
                 "tuning data",
@@ -47,10 +56,20 @@ class TuningData:
         """How many samples there are."""
         return self.trace.samples
 
+    @cached_property
+    def reference_correct(self) -> int:
+        """How many answers the final exit in float32 has right, of samples or of pixels."""
+        return int(self.reference_right.sum())
+
+    @cached_property
+    def cost(self) -> ExpectedCost:
+        """Expected cost of each segment by the number of samples that reach it."""
+        return tabulate_expected_cost(self.costs, batch=self.batch, samples=self.samples)
+
     def required(self, max_drop: float) -> int:
-        """How many samples must be right for a relative drop of at most `max_drop`."""
+        """How many answers must be right for a relative drop of at most `max_drop`."""
         return required_correct(self.reference_correct, max_drop)
 
-    def rows(self, samples: NDArray[np.int64], *, reference_correct: int) -> "TuningData":
-        """Return the same for some samples, given by their indices; the caller counts what float32 has right there."""
-        return replace(self, trace=self.trace.rows(samples), reference_correct=reference_correct)
+    def rows(self, samples: NDArray[np.int64]) -> "TuningData":
+        """Return the same for some samples, given by their indices."""
+        return replace(self, trace=self.trace.rows(samples), reference_right=self.reference_right[samples])

@@ -20,21 +20,21 @@ class Outcome:
 
     Attributes:
         exit_index: `[samples] int32`, where each sample leaves.
-        right: `[samples] bool`, whether its answer there is right.
+        right: `[samples] int64`, how many of its answers there are right: 0 or 1, or of maps pixels.
         reached: fraction of the samples that reach each segment; 1 for the first.
         tested: fraction of the samples whose head runs at each early exit.
         expected_ms: expected milliseconds of one batch.
     """
 
     exit_index: NDArray[np.int32]
-    right: NDArray[np.bool_]
+    right: NDArray[np.int64]
     reached: tuple[float, ...]
     tested: tuple[float, ...]
     expected_ms: float
 
     @property
     def correct(self) -> int:
-        """How many samples are right."""
+        """How many answers are right."""
         return int(self.right.sum())
 
     @property
@@ -60,7 +60,7 @@ def evaluate(candidate: Candidate, data: TuningData, played: Played | None = Non
     rows = np.arange(data.samples)
     return Outcome(
         exit_index=index,
-        right=played.table.answers[rows, index] == data.trace.labels,
+        right=played.table.correct[rows, index],
         reached=reached,
         tested=tested,
         expected_ms=expected_batch_ms(data.costs, batch=data.batch, reached=reached, tested=tested),

@@ -64,6 +64,7 @@ def make_report(
         chain_error=chain_error,
         warnings=_warnings(chosen, settings),
         seconds=perf_counter() - started,
+        ranks=() if chosen.best.ranks is None else (chosen.best.ranks,),
     )
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eerun.costs import CostTable
 
-__all__ = ["BuildReport", "SegmentReport", "SplitReport", "TargetReport", "TrialReport"]
+__all__ = ["BuildReport", "RankReport", "SegmentReport", "SplitReport", "TargetReport", "TrialReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -114,6 +114,19 @@ class TargetReport:
 
 
 @dataclass(frozen=True, kw_only=True)
+class RankReport:
+    """How well a score tells right answers of an exit from wrong ones: area under the ROC curve on *tune*.
+
+    Attributes:
+        score: name of the policy.
+        auroc: for each exit; None: all its answers are right, or all wrong.
+    """
+
+    score: str
+    auroc: tuple[float | None, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class BuildReport:
     """Everything that a build measured.
 
@@ -141,6 +154,7 @@ class BuildReport:
         chain_error: largest difference of the float32 chain's logits from the whole graph's, relative to their spread.
         warnings: what the user should know.
         seconds: how long the build took.
+        ranks: how well scores of the chosen configuration tell right answers from wrong ones; none without data.
     """
 
     model: str
@@ -166,3 +180,4 @@ class BuildReport:
     chain_error: float
     warnings: tuple[str, ...]
     seconds: float
+    ranks: tuple[RankReport, ...] = ()

@@ -6,6 +6,7 @@ from eecalib.agreement import keeps_bound
 from eecompile.build.candidates import Candidate
 from eecompile.build.lower_graphs import Graphs
 from eecompile.build.prepare import Prepared
+from eecompile.build.report import RankReport
 from eecompile.build.tune import Tuned
 from eengines.engine import NO_SIZES, Backend
 from eerun.bundle import LENGTH
@@ -68,6 +69,7 @@ class Trial:
         agreement: for each exit, the share of the *tune* samples, of maps of their pixels, that it answers as in
             float32; None without data.
         agreement_test: the same on *test*, which chose nothing.
+        ranks: how well its scores tell right answers from wrong ones; None without data.
         answers_kept: share of the *tune* samples whose answer, at the exit where they leave in float32, is the same;
             None without data.
     """
@@ -80,6 +82,7 @@ class Trial:
     agreement: tuple[float, ...] | None
     agreement_test: tuple[float, ...] | None
     answers_kept: float | None
+    ranks: RankReport | None
 
     @property
     def candidate(self) -> Candidate:

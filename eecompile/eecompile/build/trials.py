@@ -8,6 +8,7 @@ from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import Lowering, lower_graphs
 from eecompile.build.measured_costs import MeasuredCosts, measure_loaded, open_executor
 from eecompile.build.prepare import Prepared
+from eecompile.build.rank import rank_score
 from eecompile.build.recorded import Recorded, record_splits
 from eecompile.build.settings import BuildSettings
 from eecompile.build.trial import Loaded, Trial, load_candidate
@@ -42,7 +43,11 @@ def run_trials(
             _leave_out(entry.candidate, error, settings, stages)
             continue
         tuned = tune(recorded, float32.recorded, costs.table, settings, stages)
-        trials.append(_trial(entry, costs, recorded, tuned, float32, unit=answer_unit(prepared.ingested.task)))
+        trials.append(
+            _trial(
+                entry, costs, recorded, tuned, float32, unit=answer_unit(prepared.ingested.task), policy=settings.policy
+            )
+        )
     return tuple(trials)
 
 
@@ -93,14 +98,16 @@ def _trial(
     float32: Float32Chain,
     *,
     unit: str,
+    policy: str,
 ) -> Trial:
     """Compare a candidate with float32."""
-    agreement = on_test = kept = None
+    agreement = on_test = kept = ranks = None
     if recorded is not None and float32.recorded is not None:
         table, table32 = recorded.tune, float32.recorded.tune
         agreement = exits_agreement(table, table32)
         on_test = exits_agreement(recorded.test, float32.recorded.test)
         kept = answers_kept(table, table32, float32.thresholds)
+        ranks = rank_score(table, policy)
     return Trial(
         loaded=entry,
         unit=unit,
@@ -110,4 +117,5 @@ def _trial(
         agreement=agreement,
         agreement_test=on_test,
         answers_kept=kept,
+        ranks=ranks,
     )

@@ -1,4 +1,4 @@
-"""`eecompile attach | build | engines | heads | inspect | refresh | verify`."""
+"""`eecompile attach | build | engines | heads | inspect | refresh | trace | tune | verify`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -11,6 +11,8 @@ from eecompile.cli.engines import engines_command
 from eecompile.cli.heads import heads_command
 from eecompile.cli.inspect import inspect_command
 from eecompile.cli.refresh import refresh_command
+from eecompile.cli.trace import trace_command
+from eecompile.cli.tune import tune_command
 from eecompile.cli.verify import verify_command
 from eerun.cli.errors import run_cli
 
@@ -29,6 +31,8 @@ app.command("engines")(engines_command)
 app.command("heads")(heads_command)
 app.command("inspect")(inspect_command)
 app.command("refresh")(refresh_command)
+app.command("trace")(trace_command)
+app.command("tune")(tune_command)
 app.command("verify")(verify_command)
 
 

@@ -7,19 +7,11 @@ from math import isfinite, nan
 from typing import TypeVar
 
 from eengines.errors import UserError
+from eerun.cli.fraction import parse_fraction
 
 __all__ = ["parse_arguments", "parse_fraction", "parse_list", "parse_pairs", "parse_threshold"]
 
 T = TypeVar("T")
-
-
-def parse_fraction(flag: str, text: str) -> float:
-    """`1%` or `0.01` as 0.01."""
-    number = text.strip()
-    try:
-        return float(number[:-1]) / 100 if number.endswith("%") else float(number)
-    except ValueError:
-        raise UserError(flag, f"got {text!r}, expected a share", "Give for example 1% or 0.01") from None
 
 
 def parse_threshold(text: str) -> float:

@@ -24,10 +24,11 @@ class Measured:
 
 def add_configurations(
     bundle: Bundle, device: Device, measured: list[Measured], settings: EnginesSettings, *, tried: set[str]
-) -> None:
+) -> tuple[str, ...]:
     """Put the bundle with new configurations in the place of the old one; those of the same name are replaced.
 
-    Configurations of this card come first, the fastest in front, then those of other cards, then those of the CPU.
+    Configurations of this card come first, the fastest in front, then those of other cards, then those of the CPU. New
+    ones have no certificate: what an older one of the name had rests on other engines.
 
     Args:
         bundle: as it was when the plans were built.
@@ -37,20 +38,30 @@ def add_configurations(
         tried: names of all that was built; those that are not in `measured` were refused, and go if an earlier run had
             added them.
 
+    Returns:
+        Which configurations had a certificate and have none now, in words.
+
     Raises:
         BundleError: the bundle was built again meanwhile, so that its graphs are others than those that were measured.
     """
     new = [_entry(each, device, settings) for each in measured]
     files: dict[str, object] = {}
     for each, entry in zip(measured, new, strict=True):
-        files[entry.policy] = replace(bundle.read_policy(each.built.graphs.policy), thresholds=each.found.thresholds)
+        policy = bundle.read_policy(each.built.graphs.policy)
+        files[entry.policy] = replace(policy, thresholds=each.found.thresholds, certificate=None, fallbacks=())
         files[entry.costs] = each.found.costs
 
     def change(manifest: Manifest) -> tuple[ConfigurationEntry, ...]:
         _check_same_graphs(bundle, manifest, new)
         return _together(manifest, new, device.name, tried)
 
+    lost = tuple(
+        f"certificate of {entry.name}: its engines are new; certify again with `eecompile tune --certify`"
+        for entry in bundle.manifest.configurations
+        if entry.name in tried and bundle.policy(entry).certificate is not None
+    )
     amend_bundle(bundle.path, change, files)
+    return lost
 
 
 def _check_same_graphs(bundle: Bundle, manifest: Manifest, new: list[ConfigurationEntry]) -> None:

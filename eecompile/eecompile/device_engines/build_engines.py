@@ -93,7 +93,9 @@ def _measure(
     measured.sort(key=lambda each: each.found.expected_ms)
     with stages.stage("write the bundle"):
         tried = {configuration_name(each.backend.name, each.graphs.precision, device.name) for each in built}
-        add_configurations(bundle, device, measured, settings, tried=tried)
+        lost = add_configurations(bundle, device, measured, settings, tried=tried)
+    for reason in lost:
+        stages.warn(reason)
     return measured
 
 

@@ -5,7 +5,9 @@ from eecompile.inspect.configurations import configuration_lines, costs_lines
 from eecompile.inspect.graph import node_lines
 from eecompile.inspect.measured import measured_last, refresh_lines
 from eecompile.inspect.plans import plans_lines
+from eecompile.inspect.promises import promise_lines
 from eecompile.inspect.ranges import ranges_lines
+from eecompile.inspect.ranks import rank_lines
 from eecompile.inspect.segments import load_graphs, segment_lines, target_lines
 from eecompile.inspect.wrapped import listed
 from eerun.answer_unit import accuracy_words, answer_unit
@@ -32,6 +34,8 @@ def bundle_text(bundle: Bundle, *, nodes: bool, ranges: bool) -> str:
         "",
         *configuration_lines(bundle, report),
         *_quality(report, manifest.chosen),
+        *promise_lines(bundle),
+        *rank_lines(manifest, report),
         "",
         *segment_lines(bundle, report, manifest.chosen),
         *target_lines(bundle),

@@ -2,5 +2,6 @@
 
 from eecompile.lower.exit_score import ExitScore, add_exit_score
 from eecompile.lower.graph_ops import IrGraphOps
+from eecompile.lower.own_logits import own_logits_name, read_own_logits
 
-__all__ = ["ExitScore", "IrGraphOps", "add_exit_score"]
+__all__ = ["ExitScore", "IrGraphOps", "add_exit_score", "own_logits_name", "read_own_logits"]

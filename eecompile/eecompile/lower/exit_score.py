@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from eecompile.lower.graph_ops import IrGraphOps
+from eecompile.lower.own_logits import own_logits_name
 from eengines.errors import BuildError
 from eengines.tensors import TensorSpec
 from eerun.policies.base import ExitPolicy
@@ -27,13 +28,17 @@ class ExitScore:
 
     Attributes:
         score: the graph output `[batch] float32`.
-        state_in: the new graph inputs, in the order of `policy.state`; none at the first exit.
-        state_out: the new graph outputs, in the same order; none at the last exit. Each is the `state_in` of the next.
+        state_in: the new graph inputs, in the order of `policy.state`, without those that the policy does not read
+            here; none at the first exit.
+        state_out: the new graph outputs, in the same order; none at the last exit. Each may be a `state_in` of the
+            next.
+        own_logits: name of the head's own logits, if the exit answers with the state; None: it answers with them.
     """
 
     score: str
     state_in: tuple[str, ...]
     state_out: tuple[str, ...]
+    own_logits: str | None = None
 
 
 def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exit_index: int, last: bool) -> ExitScore:
@@ -41,12 +46,16 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
 
     Adds the output `score_<k>`, for k > 0 the inputs `state_<k-1>_<name>`, and unless `last` the outputs
     `state_<k>_<name>`. All other new names start with `score_<k>/`, so that a later pass can tell the nodes that must
-    stay float32. The logits themselves are not changed.
+    stay float32.
+
+    The logits themselves are not changed, unless the policy answers with its state and this is not the last exit: then
+    the graph output that is called like the logits becomes the state `[batch, classes] float32`, in the same place,
+    and the head's own logits are called `own_logits_name(k)`. See `read_own_logits` for segments that read them.
 
     Args:
         graph: the segment; changed in place.
         logits: `[batch, classes]` or `[batch, classes, height, width]` of any float type, a value of this graph with
-            known dtype and sizes.
+            known dtype and sizes; an output that a node makes, if the policy answers with its state.
         policy: what to score with.
         exit_index: 0 for the first exit.
         last: whether this is the final exit, which hands no state on.
@@ -58,6 +67,8 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
     where = f"exit {exit_index}, logits '{logits.name}'"
     _check(graph, logits, exit_index, where)
     _check_policy(policy, logits, where)
+    if not last:
+        _check_answer(policy, logits, where)
     ops = IrGraphOps(graph, prefix=f"score_{exit_index}")
     state_in = None
     if exit_index > 0:
@@ -65,14 +76,30 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
             ops.graph_input(f"state_{exit_index - 1}_{spec.name}", dtype=_dtype(spec), shape=(BATCH, *spec.shape))
             for spec in policy.state
         )
+    scored = logits
     if logits.dtype is not ir.DataType.FLOAT:
-        logits = ops.op("Cast", logits, to=int(ir.DataType.FLOAT))
-    score, state = policy.lower(ops, logits, state_in, exit_index=exit_index)
+        scored = ops.op("Cast", logits, to=int(ir.DataType.FLOAT))
+    score, state = policy.lower(ops, scored, state_in, exit_index=exit_index)
     score = ops.graph_output(score, f"score_{exit_index}", dtype=ir.DataType.FLOAT, shape=(BATCH,))
     state_out = () if last else _add_state_outputs(ops, policy, state, exit_index)
+    own_logits = None
+    if policy.answers_with is not None and not last:
+        own_logits = own_logits_name(exit_index)
+        ops.replace_output(logits, policy.answer(scored, state), aside=own_logits)
     return ExitScore(
-        score=str(score.name), state_in=tuple(str(value.name) for value in state_in or ()), state_out=state_out
+        score=str(score.name),
+        state_in=_drop_unread(graph, state_in or ()),
+        state_out=state_out,
+        own_logits=own_logits,
     )
+
+
+def _drop_unread(graph: ir.Graph, inputs: tuple[ir.Value, ...]) -> tuple[str, ...]:
+    """Remove graph inputs that no node reads, which some engines drop unasked; return the names of the others."""
+    for value in inputs:
+        if not value.uses():
+            graph.inputs.remove(value)
+    return tuple(str(value.name) for value in inputs if value.uses())
 
 
 def _add_state_outputs(
@@ -126,12 +153,38 @@ def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> No
 
 
 def _check_policy(policy: ExitPolicy, logits: ir.Value, where: str) -> None:
-    """Refuse a policy that needs one answer a sample for logits with one a pixel."""
-    if logits.shape is not None and len(logits.shape) == CLASS_MAP and not policy.for_maps:
+    """Refuse a policy for one answer a sample where there is one a pixel, and the reverse."""
+    is_map = logits.shape is not None and len(logits.shape) == CLASS_MAP
+    if is_map and not policy.for_maps:
         raise BuildError(
             where,
             f"policy {policy.name} compares one class a sample, got logits {logits.shape}, one class a pixel",
             "Choose --policy max-probability, margin or entropy",
+        )
+    if not is_map and not policy.for_rows:
+        raise BuildError(
+            where,
+            f"policy {policy.name} counts the pixels of a map, got logits {logits.shape}, one class a sample",
+            "Choose another --policy",
+        )
+
+
+def _check_answer(policy: ExitPolicy, logits: ir.Value, where: str) -> None:
+    """Refuse logits that what the policy answers with cannot stand for."""
+    if policy.answers_with is None:
+        return
+    if not logits.is_graph_output() or logits.producer() is None:
+        raise BuildError(
+            where,
+            f"policy {policy.name} answers in their place, expected an output of the graph that a node makes",
+            "Name the right output",
+        )
+    answer = ("batch", *policy.answer((), policy.state).shape)
+    if logits.shape is None or logits.shape[1:] != answer[1:]:
+        raise BuildError(
+            where,
+            f"got shape {logits.shape}, policy {policy.name} answers with {list(answer)}",
+            "Use the policy with the network that it was fitted to, or run `eecompile tune` again",
         )
 
 

@@ -125,6 +125,25 @@ class IrGraphOps:
         self._graph.outputs.append(output)
         return output
 
+    def replace_output(self, output: ir.Value, value: ir.Value, *, aside: str) -> None:
+        """Let a value of the same dtype take the name and the place of a graph output.
+
+        Args:
+            output: made by a node of the graph; an output no more, but what reads it still does.
+            value: as for `graph_output`.
+            aside: the name that `output` has from now on.
+
+        Raises:
+            BuildError: the graph already has a value called `aside`.
+        """
+        self._reserve(aside)
+        place, name, shape = self._graph.outputs.index(output), output.name, output.shape
+        taken = value if value in self._unnamed else self.op("Identity", value)
+        self._unnamed.remove(taken)
+        output.name = aside
+        taken.name, taken.shape = name, shape
+        self._graph.outputs[place] = taken
+
     def _schema(self, op_type: str) -> onnx.defs.OpSchema:
         """Return the standard's definition of an operator at the graph's opset."""
         try:

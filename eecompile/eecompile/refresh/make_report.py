@@ -7,7 +7,7 @@ from eecompile.refresh.report import RefreshReport, RefreshSeconds
 from eecompile.refresh.retune import Retuned
 from eecompile.refresh.settings import RefreshSettings
 from eecompile.refresh.train_exits import TrainedExits
-from eecompile.refresh.write_refresh import Replacement, stale_targets
+from eecompile.refresh.write_refresh import Replacement, lost_certificates, stale_targets
 from eerun.bundle import Bundle, ConfigurationEntry
 
 __all__ = ["make_report"]
@@ -47,7 +47,11 @@ def make_report(
         before=retuned.before,
         configurations=retuned.configurations,
         observed=new.graphs.observed,
-        dropped=(*_with_reasons(retuned.dropped), *stale_targets(bundle, new.graphs)),
+        dropped=(
+            *_with_reasons(retuned.dropped),
+            *stale_targets(bundle, new.graphs),
+            *lost_certificates(new),
+        ),
         left=_with_reasons(retuned.left),
         batch=bundle.costs(bundle.manifest.chosen).max_batch,
         whole_ms=whole_ms,

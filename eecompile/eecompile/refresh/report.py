@@ -98,7 +98,7 @@ class RefreshReport:
         before: what its old heads and thresholds do to the recent *test* samples; None: it does not run here.
         configurations: what the bundle has for the CPU now, the one that it runs first.
         observed: values of the replaced heads whose INT8 ranges were taken from the recent samples.
-        dropped: configurations and targets that the bundle has no longer, and why.
+        dropped: configurations, targets and certificates that the bundle has no longer, and why.
         left: configurations on the CPU that could not be run here and are as they were, and why.
         batch: batch size of the expected times.
         whole_ms: of the whole network without exit heads, a full batch, in the fastest configuration that the bundle

@@ -24,7 +24,7 @@ from eerun.bundle import (
 )
 from eerun.data import Samples, digest
 
-__all__ = ["Replacement", "stale_targets", "write_refresh"]
+__all__ = ["Replacement", "lost_certificates", "stale_targets", "write_refresh"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,16 +96,39 @@ def stale_targets(bundle: Bundle, graphs: NewGraphs) -> tuple[str, ...]:
     return tuple(f"{name}: it has the old heads; {again}" for name in (*(f"target {name}" for name in targets), *cards))
 
 
+def lost_certificates(new: Replacement) -> tuple[str, ...]:
+    """Say which configurations stay without their certificate, because it rests on old thresholds or graphs."""
+    entries = {entry.name: entry for entry in new.bundle.manifest.configurations}
+    return tuple(
+        f"certificate of {name}: graphs or thresholds are new; certify again with `eecompile tune --certify`"
+        for name in _changed_policies(new)
+        if new.bundle.policy(entries[name]).certificate is not None
+    )
+
+
+def _changed_policies(new: Replacement) -> tuple[str, ...]:
+    """Names of the configurations whose thresholds change, or the graphs that a certificate and fallbacks rest on."""
+    entries = {entry.name: entry for entry in new.bundle.manifest.configurations}
+    changed = {way.name for way in new.retuned.configurations if way.thresholds != way.thresholds_before}
+    for name in new.retuned.order:
+        entry, policy = entries[name], new.bundle.policy(entries[name])
+        others = any(file in new.graphs.files for file in (*entry.segments, *entry.heads))
+        if others and (policy.certificate is not None or policy.fallbacks):
+            changed.add(name)
+    return tuple(name for name in new.retuned.order if name in changed)
+
+
 def _files(new: Replacement) -> dict[str, object]:
     """What is added or replaced, by path."""
     manifest, files = new.bundle.manifest, dict[str, object](new.graphs.files)
     if new.graphs.ranges is not None and manifest.ranges is not None:
         files[manifest.ranges] = new.graphs.ranges
     entries = {entry.name: entry for entry in manifest.configurations}
-    for way in new.retuned.configurations:
-        if way.thresholds != way.thresholds_before:
-            policy = new.bundle.policy(entries[way.name])
-            files[entries[way.name].policy] = replace(policy, thresholds=way.thresholds)
+    thresholds = {way.name: way.thresholds for way in new.retuned.configurations}
+    for name in _changed_policies(new):
+        policy = new.bundle.policy(entries[name])
+        kept = thresholds.get(name, policy.thresholds)
+        files[entries[name].policy] = replace(policy, thresholds=kept, certificate=None, fallbacks=())
     if manifest.lengths:
         files |= {entries[name].costs: new.retuned.costs[name] for name in new.retuned.order}
     return files

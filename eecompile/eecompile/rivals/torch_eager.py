@@ -105,6 +105,7 @@ class _Walk:
                 if index == len(self._order) - 1:
                     break
                 score, state = self._policy.score(logits, state, exit_index=index)
+                logits = self._policy.answer(logits, state)
                 threshold = self._thresholds[index]
                 if threshold is not None and score[0] >= np.float32(threshold):
                     break

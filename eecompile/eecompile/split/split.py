@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import onnx_ir as ir
 
-from eecompile.lower import ExitScore, add_exit_score
+from eecompile.lower import ExitScore, add_exit_score, read_own_logits
 from eecompile.split.exits import check_exits
 from eecompile.split.extract import extract_model, size_operations
 from eecompile.split.length_facts import measure_lengths
@@ -26,10 +26,10 @@ class Segment:
 
     Attributes:
         model: its graph: boundary and carried state in; logits, score, boundary and state out.
-        logits: name of the exit's tensor `[batch, classes, ...]`.
+        logits: name of what the exit answers with, `[batch, classes, ...]`.
         score: name of the policy's output `[batch] float32`.
         macs: multiply-accumulates a sample, without the score.
-        parameters: number of weights.
+        parameters: number of weights, without those of the score.
     """
 
     model: ir.Model
@@ -151,12 +151,15 @@ def _segment(
         outputs=_distinct([logits, *(name for name in entry.crossing if name in made)]),
         operations=operations,
     )
-    macs = _macs(segment, facts)
-    score: ExitScore = add_exit_score(
-        segment.graph, logits=segment.graph.outputs[0], policy=policy, exit_index=index, last=last
-    )
+    macs, parameters = _macs(segment, facts), _parameters(segment)
+    if policy.answers_with is not None:
+        read_own_logits(segment.graph, [value.name or "" for value in model.graph.outputs[:index]])
+    own = segment.graph.outputs[0]
+    score: ExitScore = add_exit_score(segment.graph, logits=own, policy=policy, exit_index=index, last=last)
+    if score.own_logits is not None and logits in entry.crossing:
+        segment.graph.outputs.append(own)
     _label(segment, index, len(plan.segments))
-    return Segment(model=segment, logits=logits, score=score.score, macs=macs, parameters=_parameters(segment))
+    return Segment(model=segment, logits=logits, score=score.score, macs=macs, parameters=parameters)
 
 
 def _label(segment: ir.Model, index: int, count: int) -> None:

@@ -24,7 +24,9 @@ class HasRun(Protocol):
 
 
 class CostMeter:
-    """Runs every (segment, bucket) and (whole network, bucket), one after the other, round after round.
+    """Runs every (segment, bucket), (head, bucket) and (whole network, bucket), one after the other, round after round.
+
+    Heads are among them where they are graphs of their own.
 
     It uses the sessions and buffers of the contestants themselves, and runs on what their last batch left there.
 
@@ -82,4 +84,5 @@ class CostMeter:
             buckets=buckets,
             segment_ms=tuple(tuple(medians[k, b] for b in buckets) for k in range(self._segments)),
             whole_ms=tuple(medians[self._segments, b] for b in buckets),
+            head_ms=tuple(tuple(medians[-1 - k, b] for b in buckets) for k in range(len(self._costs.head_ms))),
         )

@@ -14,8 +14,14 @@ BISECTIONS = 40
 
 
 def oracle_ms(costs: CostTable, steps: Iterable[Step]) -> float:
-    """Return Σ_k T_k(survivors_k): each segment on exactly those who reach it, covered in the cheapest way."""
-    return sum(costs.run_ms(step.segment, step.entered) for step in steps)
+    """Return Σ_k T_k(survivors_k): each segment on exactly those who reach it, covered in the cheapest way.
+
+    A head that is a graph of its own runs on exactly those who are tested.
+    """
+    return sum(
+        costs.run_ms(step.segment, step.entered) + (costs.run_head_ms(step.segment, step.tested) if step.tested else 0)
+        for step in steps
+    )
 
 
 def break_even_share(costs: CostTable, batch: int) -> float | None:
@@ -23,7 +29,7 @@ def break_even_share(costs: CostTable, batch: int) -> float | None:
 
     Everyone else goes to the end. The number of survivors of a batch is binomial, as it is when the samples of a batch
     are drawn independently; the result is the share where the expected time reaches the whole network's. Time at
-    boundaries is not counted.
+    boundaries is not counted, and every head runs for all that reach it.
 
     Args:
         costs: measured times.
@@ -36,7 +42,7 @@ def break_even_share(costs: CostTable, batch: int) -> float | None:
     whole_ms = costs.of_whole().run_ms(0, rows)
     chain_ms = np.array(
         [
-            costs.run_ms(0, rows) + sum(costs.run_ms(segment, survivors) for segment in range(1, costs.segments))
+            _exit_ms(costs, 0, rows) + sum(_exit_ms(costs, segment, survivors) for segment in range(1, costs.segments))
             for survivors in range(rows + 1)
         ]
     )
@@ -52,3 +58,9 @@ def break_even_share(costs: CostTable, batch: int) -> float | None:
         else:
             low = middle
     return high
+
+
+def _exit_ms(costs: CostTable, segment: int, rows: int) -> float:
+    """Milliseconds of a segment and its head."""
+    head_ms = costs.run_head_ms(segment, rows) if segment < costs.segments - 1 else 0.0
+    return costs.run_ms(segment, rows) + head_ms

@@ -1,6 +1,7 @@
 """The bundle: a folder with a manifest, the segments, the policy, the costs and a report. See docs/bundle-format.md."""
 
 from eerun.bundle.amend import amend_bundle, check_amendable
+from eerun.bundle.certificate import Certificate, Fallback
 from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
     ENGINES_FOLDER,
@@ -8,6 +9,7 @@ from eerun.bundle.manifest import (
     MANIFEST_NAME,
     REFRESH_NAME,
     SCHEMA,
+    TUNE_NAME,
     ConfigurationEntry,
     DeviceEntry,
     InputEntry,
@@ -22,6 +24,7 @@ from eerun.bundle.manifest import (
 from eerun.bundle.overlay import OverlaidBundle
 from eerun.bundle.reader import Bundle, find_bundle, open_bundle
 from eerun.bundle.rewrite import rewrite_bundle
+from eerun.bundle.why_void import graphs_digest, graphs_of, policy_digest, why_void
 from eerun.bundle.writer import BundleWriter
 
 __all__ = [
@@ -30,10 +33,13 @@ __all__ = [
     "MANIFEST_NAME",
     "REFRESH_NAME",
     "SCHEMA",
+    "TUNE_NAME",
     "Bundle",
     "BundleWriter",
+    "Certificate",
     "ConfigurationEntry",
     "DeviceEntry",
+    "Fallback",
     "InputEntry",
     "LengthEntry",
     "Manifest",
@@ -47,6 +53,10 @@ __all__ = [
     "check_amendable",
     "configuration_name",
     "find_bundle",
+    "graphs_digest",
+    "graphs_of",
     "open_bundle",
+    "policy_digest",
     "rewrite_bundle",
+    "why_void",
 ]

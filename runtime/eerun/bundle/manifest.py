@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from eengines.tensors import TensorSpec
+from eerun.bundle.certificate import Certificate, Fallback
 from eerun.policies import ExitPolicy, make_policy
 
 __all__ = [
@@ -13,6 +14,7 @@ __all__ = [
     "MANIFEST_NAME",
     "REFRESH_NAME",
     "SCHEMA",
+    "TUNE_NAME",
     "ConfigurationEntry",
     "DeviceEntry",
     "FileEntry",
@@ -31,7 +33,9 @@ SCHEMA = "eecompile.bundle/2.3"
 ENGINES_FOLDER = "engines"
 """Where plans of GPUs are kept: not listed, not needed, not of this format."""
 REFRESH_NAME = "report/refresh.json"
-"""What the last refresh did; a bundle that was never refreshed has none."""
+"""What the last refresh did; a bundle that was never refreshed, or was tuned since, has none."""
+TUNE_NAME = "report/tune.json"
+"""What the last tuning tried; a bundle that was never tuned after its build, or was refreshed since, has none."""
 LENGTH = "length"
 """Name of the symbolic sequence axis in the graphs of a network that has one."""
 
@@ -130,11 +134,15 @@ class PolicyFile:
         policy: its name.
         thresholds: one for each exit but the last; None: nobody leaves there.
         parameters: the fields of the policy; most have none.
+        certificate: what is promised of these thresholds; None: nothing.
+        fallbacks: slower certified thresholds of the same policy and parameters, from fast to slow.
     """
 
     policy: str
     thresholds: tuple[float | None, ...]
     parameters: dict[str, Any] = field(default_factory=dict)
+    certificate: Certificate | None = None
+    fallbacks: tuple[Fallback, ...] = ()
 
     def make(self) -> ExitPolicy:
         """Return the policy.
@@ -178,6 +186,7 @@ class ConfigurationEntry:
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
         device: the card; None: this configuration runs on the CPU.
         length_costs: path of the cost table at each of the bundle's lengths.
+        heads: path of the graph of each early exit's head; none: heads are in their segments.
     """
 
     engine: str
@@ -189,6 +198,7 @@ class ConfigurationEntry:
     agreement: float | None
     device: DeviceEntry | None = None
     length_costs: tuple[str, ...] = ()
+    heads: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:

@@ -60,28 +60,31 @@ class Bundle:
     def read_policy(self, name: str) -> PolicyFile:
         """The same from a policy file."""
         file = self.read_json(name, PolicyFile)
-        if len(file.thresholds) != len(self.manifest.segments) - 1:
+        for thresholds in (file.thresholds, *(fallback.thresholds for fallback in file.fallbacks)):
+            if len(thresholds) == len(self.manifest.segments) - 1:
+                continue
             raise BundleError(
                 f"{self.path}/{name}",
-                f"got {len(file.thresholds)} thresholds for {len(self.manifest.segments)} exits",
+                f"got {len(thresholds)} thresholds for {len(self.manifest.segments)} exits",
                 REBUILD,
             )
         return file
 
     def costs(self, configuration: ConfigurationEntry) -> CostTable:
         """The measured costs of the segments; of a network with a sequence axis, expected over all lengths."""
-        return self._costs(configuration.costs)
+        return self._costs(configuration.costs, heads=len(configuration.heads))
 
     def length_costs(self, configuration: ConfigurationEntry) -> dict[int, CostTable]:
         """The measured costs at each sequence length, ascending; none without a sequence axis."""
         lengths = (entry.length for entry in self.manifest.lengths)
-        tables = {length: self._costs(name) for length, name in zip(lengths, configuration.length_costs, strict=True)}
+        names, heads = configuration.length_costs, len(configuration.heads)
+        tables = {length: self._costs(name, heads=heads) for length, name in zip(lengths, names, strict=True)}
         if len({table.buckets for table in tables.values()}) > 1:
             raise BundleError(f"{self.path}, {configuration.name}", "its lengths have different batch sizes", REBUILD)
         return tables
 
-    def _costs(self, name: str) -> CostTable:
-        """A cost table of the segments."""
+    def _costs(self, name: str, *, heads: int) -> CostTable:
+        """A cost table of the segments, and of so many heads that are graphs of their own."""
         table = self.read_json(name, CostTable)
         if table.segments != len(self.manifest.segments):
             raise BundleError(
@@ -89,6 +92,9 @@ class Bundle:
                 f"got costs of {table.segments} segments for {len(self.manifest.segments)}",
                 REBUILD,
             )
+        if len(table.head_ms) != heads:
+            problem = f"got costs of {len(table.head_ms)} heads, expected {heads}: one for each graph of a head"
+            raise BundleError(f"{self.path}/{name}", problem, REBUILD)
         return table
 
     def verify_files(self) -> CheckedFolder:
@@ -174,7 +180,7 @@ def _check_shape(manifest: Manifest, where: str) -> None:
     _check_lengths(manifest, where)
     named = [segment.file for segment in manifest.segments]
     for way in manifest.configurations:
-        named += [*way.segments, way.whole, way.policy, way.costs, *way.length_costs]
+        named += [*way.segments, *way.heads, way.whole, way.policy, way.costs, *way.length_costs]
     for graphs in manifest.targets:
         named += [*graphs.segments, graphs.whole, graphs.policy]
     for name in (*named, manifest.whole, manifest.report, *([manifest.ranges] if manifest.ranges else [])):
@@ -198,6 +204,10 @@ def _check_configurations(manifest: Manifest, where: str) -> None:
                 f"configuration {way.name} has {len(way.segments)} graphs for {len(manifest.segments)} segments",
                 REBUILD,
             )
+        if len(way.heads) not in (0, len(manifest.segments) - 1) or (way.heads and way.device is not None):
+            problem = f"configuration {way.name} has {len(way.heads)} graphs of heads"
+            expected = "expected one for each early exit, on the CPU, or none"
+            raise BundleError(where, f"{problem}, {expected}", REBUILD)
 
 
 def _check_lengths(manifest: Manifest, where: str) -> None:

@@ -1,7 +1,7 @@
 """Put a changed bundle in the place of a bundle, in one step: files that stay are linked."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,7 +13,9 @@ from eerun.bundle.writer import BundleWriter
 __all__ = ["rewrite_bundle"]
 
 
-def rewrite_bundle(path: Path, change: Callable[[Manifest], Manifest], files: Mapping[str, object]) -> None:
+def rewrite_bundle(
+    path: Path, change: Callable[[Manifest], Manifest], files: Mapping[str, object], *, drop: Collection[str] = ()
+) -> None:
     """Write a changed bundle beside its place, then put it there; whoever is interrupted leaves the old one whole.
 
     Files that both have are linked where the file system can, else copied; kept plans come along. The caller has the
@@ -24,6 +26,7 @@ def rewrite_bundle(path: Path, change: Callable[[Manifest], Manifest], files: Ma
         change: from the manifest as it is now to what it shall be; `files` of it and the version are seen to here.
         files: files to add or replace, by path: bytes as they are, all else as JSON. Those that the old manifest names
             and the new one does not go.
+        drop: further files that go.
 
     Raises:
         BundleError: a file that stays is damaged, or the new manifest names a file that the bundle does not have.
@@ -32,7 +35,7 @@ def rewrite_bundle(path: Path, change: Callable[[Manifest], Manifest], files: Ma
     bundle = open_bundle(Path(os.path.abspath(path)))
     wanted = change(bundle.manifest)
     gone = _named(bundle.manifest) - _named(wanted)
-    kept = [name for name in bundle.manifest.files if name not in files and name not in gone]
+    kept = [name for name in bundle.manifest.files if name not in files and name not in gone and name not in drop]
     _check_named(bundle.path, wanted, {*kept, *files})
     _write(bundle, wanted, kept, files)
 
@@ -72,4 +75,4 @@ def _named(manifest: Manifest) -> set[str]:
 
 
 def _of_configuration(entry: ConfigurationEntry) -> set[str]:
-    return {*entry.segments, entry.whole, entry.policy, entry.costs, *entry.length_costs}
+    return {*entry.segments, *entry.heads, entry.whole, entry.policy, entry.costs, *entry.length_costs}

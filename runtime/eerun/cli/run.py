@@ -56,6 +56,25 @@ def run_command(
     in_flight: InFlightFlag = 2,
     device_exits: DeviceExitsFlag = False,
     trust_plans: TrustPlansFlag = False,
+    shadow: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE",
+            help="Watch this share of the samples, such as 1%: they also run to the final exit, and where its answers "
+            "differ too often, thresholds fall back to slower ones, at last to no exits. On the CPU only.",
+        ),
+    ] = None,
+    shadow_seed: Annotated[int, typer.Option(help="Seed of the choice of watched samples.")] = 0,
+    shadow_limit: Annotated[
+        str | None,
+        typer.Option(metavar="SHARE", help="How often their answers may differ. Default: as the certificate says."),
+    ] = None,
+    shadow_confidence: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SHARE", help="1 - the probability of a false alarm, such as 95%. Default: as the certificate says."
+        ),
+    ] = None,
     exits: Annotated[
         bool, typer.Option("--exits/--no-exits", help="Let samples leave early, or run all to the final exit.")
     ] = True,
@@ -63,8 +82,10 @@ def run_command(
     """Answer a data set and write labels, exits and confidences to an .npz file."""
     from eerun.bundle import find_bundle
     from eerun.cli.answer_data import answer_samples, choose_split, write_answers
+    from eerun.cli.fraction import parse_fraction
     from eerun.cli.output_file import check_writable
     from eerun.cli.progress import ProgressBar
+    from eerun.cli.shadow_lines import certificate_lines, shadow_lines
     from eerun.data import check_labels, load_data
     from eerun.model import load
 
@@ -79,6 +100,12 @@ def run_command(
         in_flight=in_flight,
         device_exits=device_exits,
         trust_plans=trust_plans,
+        shadow=None if shadow is None else parse_fraction("--shadow", shadow),
+        shadow_seed=shadow_seed,
+        shadow_limit=None if shadow_limit is None else parse_fraction("--shadow-limit", shadow_limit),
+        shadow_confidence=(
+            None if shadow_confidence is None else parse_fraction("--shadow-confidence", shadow_confidence)
+        ),
     )
     names = [entry.name for entry in model.manifest.inputs]
     source = _source(data, path)
@@ -90,7 +117,8 @@ def run_command(
     typer.echo(
         f"{output}: answers to {len(samples)} samples, split {name!r} of {source} ({model.engine} {model.precision})"
     )
-    for line in _summary(answers, samples, model.manifest.exits, seconds, model.output_shape):
+    lines = _summary(answers, samples, model.manifest.exits, seconds, model.output_shape)
+    for line in (*lines, *certificate_lines(model), *shadow_lines(model.metrics)):
         typer.echo(line)
 
 

@@ -24,10 +24,17 @@ class DeviceChain:
 
     Raises:
         BundleError: the segments do not fit together, or an exit is not as the exit kernel needs it.
-        EngineError: the network answers every pixel, which the exit kernel does not take.
+        EngineError: the network answers every pixel, which the exit kernel does not take, or heads are graphs of their
+            own.
     """
 
     def __init__(self, chain: Chain, engines: Sequence[DeviceEngine], device: Device) -> None:
+        if chain.has_heads:
+            raise EngineError(
+                f"device {device.name}",
+                "heads are graphs of their own, expected heads in their segments: a device runs one graph a segment",
+                "Run it on the host, or tune again without --split-heads",
+            )
         self.device = device
         self.chain = chain
         self.engines = tuple(engines)

@@ -1,10 +1,12 @@
 """Chain segments: run one, decide who leaves, compact the rest, go on."""
 
-from eerun.executor.chain import Chain, ChainSegment, LoadedChain, load_chain
+from eerun.executor.chain import Chain, ChainSegment, LoadedChain, Skipping, load_chain
 from eerun.executor.executor import Answers, ChainExecutor, Step
 from eerun.executor.host import HostExecutor, HostWhole
 from eerun.executor.lengths import LengthExecutor, LengthWhole, length_groups
 from eerun.executor.protocol import Cell, Executor, Run, WholeExecutor
+from eerun.executor.shadowed import Shadowed
+from eerun.executor.split_heads import SplitHeadsExecutor
 
 __all__ = [
     "Answers",
@@ -19,6 +21,9 @@ __all__ = [
     "LengthWhole",
     "LoadedChain",
     "Run",
+    "Shadowed",
+    "Skipping",
+    "SplitHeadsExecutor",
     "Step",
     "WholeExecutor",
     "length_groups",

@@ -4,7 +4,7 @@ There is one buffer for each value that leaves a segment, not one for each bound
 segment 0 made stays where it is while segment 1 runs, and so does an input that several segments read.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -18,7 +18,7 @@ REBUILD = "Build the bundle again"
 LOGIT_RANKS = (1, 3)
 """Axes of one sample's logits: classes, or classes, height and width."""
 
-__all__ = ["Chain", "ChainLayout", "ChainSegment", "LoadedChain", "load_chain"]
+__all__ = ["Chain", "ChainLayout", "ChainSegment", "LoadedChain", "Skipping", "load_chain"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,19 +29,49 @@ class ChainSegment:
         graph: the serialized ONNX graph.
         logits: output `[batch, classes] float32`, or `[batch, classes, height, width]`.
         score: output `[batch] float32`.
+        head: the serialized graph of the exit's head where it is a graph of its own: it makes score, state and, unless
+            a later segment reads them, logits, from what `graph` and earlier heads make. None: `graph` makes them.
     """
 
     graph: bytes
     logits: str
     score: str
+    head: bytes | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Skipping:
+    """How a policy skips exits: what an executor must know not to run heads for nothing.
+
+    Attributes:
+        due: name of the state tensor `[batch] int64` that holds the exit at which a sample is tested next.
+        first_exit: the exit at which every sample is tested first; before, all other state is 0.
+        state: names of all state tensors, `due` among them; exit `k` hands on `state_<k>_<name>`.
+    """
+
+    due: str
+    first_exit: int
+    state: tuple[str, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Chain:
-    """What an executor needs to know of a network."""
+    """What an executor needs to know of a network.
+
+    Attributes:
+        inputs: raw inputs.
+        segments: shallow to deep. All early exits have heads of their own, or none.
+        skipping: None: every sample is tested at every exit, or heads are in their segments.
+    """
 
     inputs: tuple[TensorSpec, ...]
     segments: tuple[ChainSegment, ...]
+    skipping: Skipping | None = None
+
+    @property
+    def has_heads(self) -> bool:
+        """Whether heads are graphs of their own."""
+        return any(segment.head is not None for segment in self.segments)
 
 
 class HasTensors(Protocol):
@@ -68,11 +98,11 @@ class ChainLayout:
         BundleError: the segments do not fit together.
     """
 
-    def __init__(self, chain: Chain, engines: Sequence[HasTensors]) -> None:
+    def __init__(self, chain: Chain, engines: Sequence[HasTensors], heads: Sequence[HasTensors] = ()) -> None:
         self.chain = chain
-        self._engines = tuple(engines)
+        self._parts = [(engine, *heads[index : index + 1]) for index, engine in enumerate(engines)]
         self.specs = {spec.name: spec for spec in chain.inputs}
-        for index, engine in enumerate(self._engines):
+        for index, engine in ((index, engine) for index, part in enumerate(self._parts) for engine in part):
             for spec in engine.inputs:
                 if self.specs.get(spec.name) != spec:
                     raise BundleError(
@@ -82,7 +112,7 @@ class ChainLayout:
                     )
             self.specs.update((spec.name, spec) for spec in engine.outputs)
         self._check_heads()
-        self.crossing = tuple(self._crossing(index) for index in range(len(self._engines) - 1))
+        self.crossing = tuple(self._crossing(index) for index in range(len(self._parts) - 1))
 
     def _check_heads(self) -> None:
         """Every exit has logits of one shape, made by its own segment, and a score `[batch]`."""
@@ -96,7 +126,7 @@ class ChainLayout:
 
     def _head(self, index: int, name: str) -> tuple[int, ...]:
         """Shape of one sample of an output of a segment."""
-        for spec in self._engines[index].outputs:
+        for spec in (spec for engine in self._parts[index] for spec in engine.outputs):
             if spec.name == name and spec.dtype.startswith("float"):
                 return spec.shape
         raise BundleError(f"segment {index}", f"it has no floating-point output {name!r}", REBUILD)
@@ -104,8 +134,8 @@ class ChainLayout:
     def _crossing(self, index: int) -> tuple[str, ...]:
         """Values made up to segment `index` (or given) that a later segment reads."""
         made = [spec.name for spec in self.chain.inputs]
-        made += [spec.name for engine in self._engines[: index + 1] for spec in engine.outputs]
-        read = {spec.name for engine in self._engines[index + 1 :] for spec in engine.inputs}
+        made += [spec.name for part in self._parts[: index + 1] for engine in part for spec in engine.outputs]
+        read = {spec.name for part in self._parts[index + 1 :] for engine in part for spec in engine.inputs}
         return tuple(name for name in made if name in read)
 
 
@@ -115,13 +145,15 @@ class LoadedChain:
     Attributes:
         chain: what was loaded.
         engines: one for each segment.
+        heads: one for each early exit, where heads are graphs of their own; else none.
         crossing: `[boundary]` names of the values that a survivor takes along after segment `k`.
     """
 
-    def __init__(self, chain: Chain, engines: Sequence[Engine]) -> None:
-        layout = ChainLayout(chain, engines)
+    def __init__(self, chain: Chain, engines: Sequence[Engine], heads: Sequence[Engine] = ()) -> None:
+        layout = ChainLayout(chain, engines, heads)
         self.chain = chain
         self.engines = tuple(engines)
+        self.heads = tuple(heads)
         self.crossing = layout.crossing
         self._specs = layout.specs
         self._sessions: dict[tuple[int, Piece], Session] = {}
@@ -138,9 +170,26 @@ class LoadedChain:
 
     def session(self, segment: int, piece: Piece) -> Session:
         """The session of a segment on some rows of the buffers; opened at the first call, kept afterwards."""
-        key = (segment, piece)
+        return self._session(segment, self.engines[segment], piece)
+
+    def head_session(self, exit_index: int, piece: Piece) -> Session:
+        """The session of a head that is a graph of its own; see `session`."""
+        return self._session(-1 - exit_index, self.heads[exit_index], piece)
+
+    def runs(self, buckets: Sequence[int]) -> dict[tuple[int, int], Callable[[], None]]:
+        """Every segment, and every head of its own, at every bucket: see `Executor.runs`."""
+        runs: dict[tuple[int, int], Callable[[], None]] = {}
+        for piece in (Piece(offset=0, bucket=bucket) for bucket in buckets):
+            for segment in range(len(self.engines)):
+                runs[segment, piece.bucket] = self.session(segment, piece).run
+            for exit_index in range(len(self.heads)):
+                runs[-1 - exit_index, piece.bucket] = self.head_session(exit_index, piece).run
+        return runs
+
+    def _session(self, number: int, engine: Engine, piece: Piece) -> Session:
+        key = (number, piece)
         if key not in self._sessions:
-            engine, rows = self.engines[segment], slice(piece.offset, piece.offset + piece.bucket)
+            rows = slice(piece.offset, piece.offset + piece.bucket)
             self._sessions[key] = engine.open(
                 {spec.name: self._buffers[spec.name][rows] for spec in engine.inputs},
                 {spec.name: self._buffers[spec.name][rows] for spec in engine.outputs},
@@ -163,4 +212,12 @@ def load_chain(
         EngineError: the backend refuses a segment.
         BundleError: the segments do not fit together.
     """
-    return LoadedChain(chain, [backend.load(segment.graph, threads=threads, sizes=sizes) for segment in chain.segments])
+    heads = [segment.head for segment in chain.segments if segment.head is not None]
+    if heads and len(heads) != len(chain.segments) - 1:
+        problem = f"got {len(heads)} heads for {len(chain.segments) - 1} early exits, expected all of them or none"
+        raise BundleError("chain", problem, REBUILD)
+    return LoadedChain(
+        chain,
+        [backend.load(segment.graph, threads=threads, sizes=sizes) for segment in chain.segments],
+        [backend.load(head, threads=threads, sizes=sizes) for head in heads],
+    )

@@ -13,6 +13,7 @@ from eengines.tensors import Array
 from eerun.costs import CostTable
 from eerun.executor.chain import LoadedChain
 from eerun.executor.compaction import choose_rows, move_rows, plan_moves
+from eerun.executor.shadowed import Shadowed, leave_watched
 
 __all__ = ["Answers", "ChainExecutor", "Step"]
 
@@ -26,11 +27,13 @@ class Answers:
             `[samples, classes, height, width]`.
         exit_index: `[samples] int32`.
         confidence: `[samples] float32` the policy's score there.
+        shadow: which samples go on to the final exit after they were answered; None: nobody.
     """
 
     outputs: NDArray[np.float32]
     exit_index: NDArray[np.int32]
     confidence: NDArray[np.float32]
+    shadow: Shadowed | None = None
 
 
 class Step(NamedTuple):
@@ -39,12 +42,14 @@ class Step(NamedTuple):
     Attributes:
         segment: its index.
         rows: rows that it ran on, with dead rows but without padding.
-        entered: samples that were still alive.
-        left: samples that left at its exit.
+        entered: samples that were still alive, with those that were answered and are watched.
+        left: samples that left at its exit; those that are watched leave at the final one.
         run_ns: nanoseconds in the engine.
         boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
         answered_ns: nanoseconds from the start of the call until the answers of this exit were there.
         length: the length bucket that it ran at; None: the network has no sequence axis.
+        tested: samples that the exit's head was run for, where heads are graphs of their own; None: the head is in the
+            segment.
     """
 
     segment: int
@@ -55,6 +60,7 @@ class Step(NamedTuple):
     boundary_ns: int
     answered_ns: int
     length: int | None = None
+    tested: int | None = None
 
 
 class Everybody(Enum):
@@ -76,7 +82,7 @@ class ChainExecutor:
         self._move_ms = costs.move_ms
         self._runs: list[dict[int, tuple[Callable[[], None], ...]]] = [{} for _ in costs.covers]
         self.max_batch = costs.max_batch
-        loaded.allocate(max(cover.rows for covers in costs.covers for cover in covers))
+        loaded.allocate(max(cover.rows for covers in (*costs.covers, *costs.head_covers) for cover in covers))
         heads = loaded.chain.segments
         self._logits = [loaded.buffer(head.logits) for head in heads]
         self._scores = [loaded.buffer(head.score) for head in heads]
@@ -128,10 +134,11 @@ class ChainExecutor:
         for segment in range(self.segments):
             entered, ran = entered - left, rows
             run_started = perf_counter_ns()
-            self._run(segment, rows)
-            run_ended = perf_counter_ns()
             threshold = thresholds[segment] if segment < last else EVERYBODY
-            left = 0 if threshold is None else self._leave(segment, threshold, sample, alive, answers)
+            self._run(segment, rows)
+            tested = self._test(segment, threshold, alive)
+            run_ended = perf_counter_ns()
+            left = 0 if threshold is None or tested == 0 else self._leave(segment, threshold, sample, alive, answers)
             answered = perf_counter_ns()
             done = left == entered
             if not done and entered - left < rows:
@@ -146,6 +153,7 @@ class ChainExecutor:
                     run_ns=run_ended - run_started,
                     boundary_ns=perf_counter_ns() - run_ended,
                     answered_ns=answered - started,
+                    tested=tested,
                 )
             )
             if done:
@@ -161,7 +169,7 @@ class ChainExecutor:
         """
         rows = self._load(inputs)
         for segment in range(self.segments):
-            self._run(segment, rows)
+            self._run_for_all(segment, rows)
         logits = np.stack([buffer[:rows] for buffer in self._logits], axis=1)
         scores = np.stack([buffer[:rows] for buffer in self._scores], axis=1)
         return logits, scores
@@ -184,6 +192,14 @@ class ChainExecutor:
         for run in runs:
             run()
 
+    def _run_for_all(self, segment: int, rows: int) -> None:
+        """Run a segment and its exit's head for everybody."""
+        self._run(segment, rows)
+
+    def _test(self, segment: int, threshold: float | Everybody | None, alive: NDArray[np.bool_]) -> int | None:  # noqa: ARG002 - the head is in the segment
+        """Run the exit's head if it is a graph of its own; return for how many samples, None: it is not."""
+        return None
+
     def _leave(
         self,
         segment: int,
@@ -194,6 +210,9 @@ class ChainExecutor:
     ) -> int:
         """Write the answers of those that leave here, mark them dead, and return how many they are."""
         rows = len(alive)
+        if answers.shadow is not None:
+            scores, value = self._scores[segment][:rows], None if threshold is EVERYBODY else threshold
+            return leave_watched(self._logits[segment], scores, value, sample, alive, answers, segment)
         if rows == 1:
             return self._leave_alone(segment, threshold, int(sample[0]), answers)
         scores = self._scores[segment][:rows]

@@ -15,6 +15,7 @@ from eerun.costs import CostTable, Piece, cheapest_covers
 from eerun.executor.chain import LoadedChain
 from eerun.executor.executor import Answers, ChainExecutor, Step
 from eerun.executor.protocol import Cell, Run
+from eerun.executor.split_heads import SplitHeadsExecutor
 
 __all__ = ["HostExecutor", "HostWhole", "on_host"]
 
@@ -24,7 +25,7 @@ class HostExecutor:
 
     def __init__(self, chain: LoadedChain, costs: CostTable) -> None:
         self._chain = chain
-        self._executor = ChainExecutor(chain, costs)
+        self._executor = SplitHeadsExecutor(chain, costs) if chain.heads else ChainExecutor(chain, costs)
         self._executor.warm_up()
         self._lock = threading.Lock()
         self.classes = self._executor.classes
@@ -43,6 +44,7 @@ class HostExecutor:
                 outputs=answers.outputs[rows],
                 exit_index=answers.exit_index[rows],
                 confidence=answers.confidence[rows],
+                shadow=None if answers.shadow is None else answers.shadow.part(rows),
             )
             with self._lock:
                 given = {name: array[rows] for name, array in arrays.items()}
@@ -60,11 +62,7 @@ class HostExecutor:
 
     def runs(self, buckets: Sequence[int]) -> Mapping[Cell, Run]:
         """See `Executor.runs`."""
-        return {
-            (segment, bucket): self._chain.session(segment, Piece(offset=0, bucket=bucket)).run
-            for bucket in buckets
-            for segment in range(self.segments)
-        }
+        return self._chain.runs(buckets)
 
 
 class HostWhole:

@@ -72,14 +72,26 @@ class LengthExecutor:
         started, parts = perf_counter_ns(), list[tuple[Step, ...]]()
         for length, index, rows in length_groups(on_host(inputs), self._entries, self._lengths):
             waited, alone = perf_counter_ns() - started, len(index) == len(answers.exit_index)
-            part = answers if alone else _empty(len(index), self.output_shape)
+            part = answers if alone else self._part(answers, index)
             for steps in self.at[length].infer(rows, thresholds, part):
                 parts.append(tuple(s._replace(answered_ns=s.answered_ns + waited, length=length) for s in steps))
             if not alone:
                 answers.outputs[index] = part.outputs
                 answers.exit_index[index] = part.exit_index
                 answers.confidence[index] = part.confidence
+            if not alone and answers.shadow is not None and part.shadow is not None:
+                answers.shadow.take(index, part.shadow)
         return tuple(parts)
+
+    def _part(self, answers: Answers, index: NDArray[np.intp]) -> Answers:
+        """Fresh arrays for the answers of some samples."""
+        count = len(index)
+        return Answers(
+            outputs=np.empty((count, *self.output_shape), np.float32),
+            exit_index=np.empty(count, np.int32),
+            confidence=np.empty(count, np.float32),
+            shadow=None if answers.shadow is None else answers.shadow.pick(index),
+        )
 
     def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `Executor.record`."""
@@ -135,12 +147,3 @@ class LengthWhole:
     def run(self, bucket: int) -> Run:
         """See `WholeExecutor.run`: at the greatest length."""
         return self.at[self._lengths[-1]].run(bucket)
-
-
-def _empty(count: int, shape: tuple[int, ...]) -> Answers:
-    """Arrays for the answers of some samples."""
-    return Answers(
-        outputs=np.empty((count, *shape), np.float32),
-        exit_index=np.empty(count, np.int32),
-        confidence=np.empty(count, np.float32),
-    )

@@ -13,7 +13,7 @@ from eerun.executor.executor import Answers, Step
 __all__ = ["Cell", "Executor", "Run", "WholeExecutor"]
 
 Cell = tuple[int, int]
-"""Segment and bucket."""
+"""Segment and bucket; the head of exit `k`, where it is a graph of its own, is segment `-1 - k`."""
 
 Run = Callable[[], None]
 """Runs something once, and returns when it is done."""
@@ -68,7 +68,10 @@ class Executor(Protocol):
         """Take an array that lies where the chain runs, if that is not the host, without a copy; None: it does not."""
 
     def runs(self, buckets: Sequence[int]) -> Mapping[Cell, Run]:
-        """Every segment at every bucket by itself, on whatever its buffers hold; one at a time."""
+        """Every segment, and every head of its own, at every bucket by itself, on whatever its buffers hold.
+
+        One at a time.
+        """
 
 
 class WholeExecutor(Protocol):

@@ -8,22 +8,34 @@ from typing import Any
 import msgspec
 
 from eengines.errors import UserError
+from eerun.policies.accuracy_bins import AccuracyBinsPolicy
 from eerun.policies.base import F32, NOT_TESTED, ExitPolicy, GraphOps, State
+from eerun.policies.eenet import EENetPolicy
 from eerun.policies.entropy import EntropyPolicy
+from eerun.policies.gati import GatiPolicy
+from eerun.policies.geometric_ensemble import GeometricEnsemblePolicy
 from eerun.policies.margin import MarginPolicy
 from eerun.policies.max_probability import MaxProbabilityPolicy
 from eerun.policies.patience import PatiencePolicy
+from eerun.policies.pixel_count import PixelCountPolicy
+from eerun.policies.predictive_exit import PredictiveExitPolicy
 
 __all__ = [
     "F32",
     "NOT_TESTED",
     "POLICIES",
+    "AccuracyBinsPolicy",
+    "EENetPolicy",
     "EntropyPolicy",
     "ExitPolicy",
+    "GatiPolicy",
+    "GeometricEnsemblePolicy",
     "GraphOps",
     "MarginPolicy",
     "MaxProbabilityPolicy",
     "PatiencePolicy",
+    "PixelCountPolicy",
+    "PredictiveExitPolicy",
     "State",
     "make_policy",
     "needs_data",
@@ -37,6 +49,12 @@ POLICIES: Mapping[str, type[ExitPolicy]] = MappingProxyType(
         MarginPolicy.name: MarginPolicy,
         EntropyPolicy.name: EntropyPolicy,
         PatiencePolicy.name: PatiencePolicy,
+        GatiPolicy.name: GatiPolicy,
+        AccuracyBinsPolicy.name: AccuracyBinsPolicy,
+        GeometricEnsemblePolicy.name: GeometricEnsemblePolicy,
+        PixelCountPolicy.name: PixelCountPolicy,
+        EENetPolicy.name: EENetPolicy,
+        PredictiveExitPolicy.name: PredictiveExitPolicy,
     }
 )
 

@@ -46,6 +46,8 @@ class ExitPolicy(ABC):
 
     name: ClassVar[str]
     for_maps: ClassVar[bool] = False
+    for_rows: ClassVar[bool] = True
+    """Whether it takes logits `[batch, classes]`; a policy that counts pixels does not."""
     answers_with: ClassVar[str | None] = None
     """Name of the state tensor `[batch, classes]` that every early exit answers with in place of its logits.
 
@@ -66,8 +68,22 @@ class ExitPolicy(ABC):
 
     @property
     def first_exit(self) -> int:
-        """The exit at which every sample is tested first; 0 unless the policy skips exits."""
+        """The exit at which every sample is tested first; 0 unless the policy skips exits.
+
+        After the exits before it, the state that `skips_by` names is this number, and all other state is 0.
+        """
         return 0
+
+    def answer(self, logits: Any, state: tuple[Any, ...]) -> Any:
+        """Return what an early exit answers with, `[batch, classes]`: see `answers_with`.
+
+        Args:
+            logits: of this exit; an array or a handle.
+            state: what `score` or `lower` returned with them.
+        """
+        if self.answers_with is None:
+            return logits
+        return state[[spec.name for spec in self.state].index(self.answers_with)]
 
     @abstractmethod
     def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:

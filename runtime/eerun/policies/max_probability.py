@@ -13,22 +13,25 @@ from eerun.policies.pixel_mean import MAP_RANK, lower_pixel_mean, pixel_mean
 __all__ = ["MaxProbabilityPolicy", "require_logits", "softmax"]
 
 
-def require_logits(logits: F32, *, policy: str, for_maps: bool) -> None:
+def require_logits(logits: F32, *, policy: str, for_maps: bool, for_rows: bool = True) -> None:
     """Refuse logits that a policy cannot score.
 
     Args:
         logits: must be `[batch, classes] float32` with at least two classes, or `[batch, classes, height, width]`.
         policy: name of the policy, for the message.
         for_maps: whether the policy takes the latter.
+        for_rows: whether it takes the former.
 
     Raises:
         UserError: another dtype or rank, or fewer than two classes.
     """
-    if logits.dtype != np.float32 or logits.ndim not in ((2, MAP_RANK) if for_maps else (2,)):
-        shapes = "[batch, classes] or [batch, classes, height, width]" if for_maps else "[batch, classes]"
+    shapes = {2: "[batch, classes]"} if for_rows else {}
+    if for_maps:
+        shapes[MAP_RANK] = "[batch, classes, height, width]"
+    if logits.dtype != np.float32 or logits.ndim not in shapes:
         raise UserError(
             f"policy {policy}",
-            f"got logits {logits.dtype} {list(logits.shape)}, expected float32 {shapes}",
+            f"got logits {logits.dtype} {list(logits.shape)}, expected float32 {' or '.join(shapes.values())}",
             "Convert the logits, or pick the class axis, before scoring them",
         )
     if logits.shape[1] < 2:

@@ -18,7 +18,7 @@ from eecompile.device_engines.card import find_card, local_target
 from eengines.backends import DEVICE_BACKENDS
 from eengines.engine import Capability
 from eengines.errors import BundleError, DataError, EngineError, UserError
-from eerun.bundle import open_bundle
+from eerun.bundle import Certificate, Fallback, amend_bundle, graphs_of, open_bundle, policy_digest
 
 
 class Stages:
@@ -104,6 +104,38 @@ def test_a_second_run_builds_nothing_and_replaces(bundle, card, stages, settings
     assert PlansOfTheHost.built == built
     assert {plan.status for plan in report.plans} == {"hit"}
     assert sorted(entry.name for entry in open_bundle(bundle).manifest.configurations) == sorted(names)
+
+
+def test_new_configurations_have_no_certificate_and_a_lost_one_is_said(bundle, card, stages, settings):
+    build_engines(bundle, settings, stages)
+    opened = open_bundle(bundle)
+    entry, policy = opened.manifest.configurations[0], opened.policy(opened.manifest.configurations[0])
+    fallback = Fallback(thresholds=policy.thresholds, bound=0.1, disagreement=0.1)
+    policy = replace(policy, fallbacks=(fallback,))
+    certificate = Certificate(
+        risk="disagreement",
+        limit=0.1,
+        confidence=0.9,
+        method="betting",
+        samples=100,
+        bound=0.1,
+        disagreement=0.1,
+        split_sha256="0" * 64,
+        graphs_sha256=graphs_of(opened.manifest, entry),
+        policy_sha256=policy_digest(policy),
+        engine=entry.engine,
+        engine_version="1",
+        precision=entry.precision,
+        processor=card.name,
+    )
+    certified = replace(policy, certificate=certificate)
+    amend_bundle(bundle, lambda manifest: manifest.configurations, {entry.policy: certified})
+    build_engines(bundle, settings, stages)
+    assert [word for word in stages.warnings if "certificate" in word] == [
+        f"certificate of {entry.name}: its engines are new; certify again with `eecompile tune --certify`"
+    ]
+    policies = [open_bundle(bundle).policy(each) for each in open_bundle(bundle).manifest.configurations]
+    assert all(each.certificate is None and each.fallbacks == () for each in policies)
 
 
 def test_an_interrupted_run_goes_on_where_it_was(bundle, card, stages, monkeypatch, settings):

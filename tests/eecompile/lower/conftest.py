@@ -67,8 +67,8 @@ def open_exit(
 
 def run_exit(  # noqa: D417 (the rest are those of build_exit)
     policy: str, logits: Array, carried: dict[str, Array], *, index: int, last: bool, opset: int
-) -> tuple[Array, dict[str, Array]]:
-    """Return score and new state (by name) of an exit.
+) -> tuple[Array, dict[str, Array], Array]:
+    """Return score, new state (by name) and answer of an exit.
 
     Args:
         logits: `[batch, classes]` or `[batch, classes, height, width]`, float32 or float16.
@@ -83,8 +83,9 @@ def run_exit(  # noqa: D417 (the rest are those of build_exit)
         dtype=logits.dtype.name,
         pixels=logits.shape[2:],
     )
-    score, *state = session.run([names.score, *names.state_out], {"raw": logits, **carried})
-    return score, dict(zip(names.state_out, state, strict=True))
+    given = {"raw": logits, **{name: carried[name] for name in names.state_in}}
+    score, answer, *state = session.run([names.score, "logits", *names.state_out], given)
+    return score, dict(zip(names.state_out, state, strict=True)), answer
 
 
 @pytest.fixture(scope="session")
@@ -94,6 +95,6 @@ def exit_builder() -> Callable[..., LoweredExit]:
 
 
 @pytest.fixture(scope="session")
-def exit_runner() -> Callable[..., tuple[Array, dict[str, Array]]]:
+def exit_runner() -> Callable[..., tuple[Array, dict[str, Array], Array]]:
     """Return `run_exit`."""
     return run_exit

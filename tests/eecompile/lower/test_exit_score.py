@@ -6,15 +6,17 @@ from typing import Any
 import onnx
 import onnx_ir as ir
 import pytest
-from policy_examples import policy_example
+from policy_examples import FOR_ROWS, policy_example
 
 from eecompile.lower import ExitScore, add_exit_score
 from eengines.errors import BuildError
 from eengines.tensors import TensorSpec
-from eerun.policies import POLICIES, MaxProbabilityPolicy, PatiencePolicy
+from eerun.policies import POLICIES, GeometricEnsemblePolicy, MaxProbabilityPolicy, PatiencePolicy
 
 Builder = Callable[..., Any]
 STATE = {name: [spec.name for spec in policy_example(name).state] for name in POLICIES}
+UNREAD_AT_THE_END = {"geometric-ensemble"}
+"""Policies whose score at the final exit does not depend on the exits before."""
 
 
 def segment(
@@ -29,14 +31,16 @@ def segment(
 
 @pytest.mark.parametrize("opset", [18, 20, 23])
 @pytest.mark.parametrize(("index", "last"), [(0, False), (1, False), (2, True), (0, True)])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", FOR_ROWS)
 def test_graph_is_valid_and_named_as_promised(
     exit_builder: Builder, policy: str, index: int, last: bool, opset: int
 ) -> None:
     built = exit_builder(policy, classes=7, index=index, last=last, opset=opset)
-    state_in = tuple(f"state_{index - 1}_{name}" for name in STATE[policy]) if index else ()
+    read = () if policy in UNREAD_AT_THE_END and last else STATE[policy]
+    state_in = tuple(f"state_{index - 1}_{name}" for name in read) if index else ()
     state_out = () if last else tuple(f"state_{index}_{name}" for name in STATE[policy])
-    assert built.score == ExitScore(score=f"score_{index}", state_in=state_in, state_out=state_out)
+    own = f"score_{index}/logits" if POLICIES[policy].answers_with and not last else None
+    assert built.score == ExitScore(score=f"score_{index}", state_in=state_in, state_out=state_out, own_logits=own)
     graph = built.model.graph
     assert [value.name for value in graph.inputs] == ["raw", *state_in]
     assert [value.name for value in graph.outputs] == ["logits", f"score_{index}", *state_out]
@@ -44,7 +48,7 @@ def test_graph_is_valid_and_named_as_promised(
 
 
 @pytest.mark.parametrize("index", [0, 1])
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", FOR_ROWS)
 def test_every_value_has_a_type_and_a_shape(exit_builder: Builder, policy: str, index: int) -> None:
     graph = exit_builder(policy, classes=7, index=index, last=False, opset=20).model.graph
     values = [*graph.inputs, *(value for node in graph for value in node.outputs)]
@@ -53,13 +57,14 @@ def test_every_value_has_a_type_and_a_shape(exit_builder: Builder, policy: str, 
     assert outputs[f"score_{index}"] == (ir.DataType.FLOAT, ir.Shape(("batch",)))
     for spec in policy_example(policy).state:
         dtype = ir.DataType.INT64 if spec.dtype == "int64" else ir.DataType.FLOAT
-        assert outputs[f"state_{index}_{spec.name}"] == (dtype, ir.Shape(("batch",)))
+        assert outputs[f"state_{index}_{spec.name}"] == (dtype, ir.Shape(("batch", *spec.shape)))
 
 
-@pytest.mark.parametrize("policy", POLICIES)
+@pytest.mark.parametrize("policy", FOR_ROWS)
 def test_operators(exit_builder: Builder, policy: str) -> None:
     operators = exit_builder(policy, classes=7, index=1, last=False, opset=20).operators
-    assert operators.count("Softmax") == (0 if policy == "patience" else 1)
+    softmaxes = {"patience": 0, "geometric-ensemble": 2}
+    assert operators.count("Softmax") == softmaxes.get(policy, 1)
     assert not {"NonZero", "Compress", "Shape", "If", "Loop"} & set(operators)
 
 
@@ -165,3 +170,49 @@ def test_a_policy_that_compares_one_class_a_sample_refuses_maps(exit_builder):
 def test_maps_have_a_fixed_height_and_width(exit_builder):
     with pytest.raises(BuildError, match="expected a fixed height and width"):
         exit_builder("margin", classes=3, index=0, last=False, opset=20, pixels=("height", 4))
+
+
+def test_a_policy_that_counts_pixels_refuses_rows(exit_builder):
+    with pytest.raises(BuildError, match="policy pixel-count counts the pixels of a map"):
+        exit_builder("pixel-count", classes=3, index=0, last=False, opset=20)
+
+
+ENSEMBLE = GeometricEnsemblePolicy(classes=4, weights=(1.0, 0.5), carried=(0.0, 0.5))
+
+
+@pytest.mark.parametrize("dtype", [ir.DataType.FLOAT, ir.DataType.FLOAT16])
+def test_an_answer_takes_the_name_and_the_place_of_the_logits(dtype):
+    graph, logits = segment(dtype=dtype)
+    boundary = ir.node("Neg", [graph.inputs[0]], outputs=[ir.val("trunk", dtype=dtype, shape=("batch", 4))])
+    graph.append(boundary)
+    graph.outputs.append(boundary.outputs[0])
+    made = add_exit_score(graph, logits=logits, policy=ENSEMBLE, exit_index=0, last=False)
+    assert made.own_logits == logits.name == "score_0/logits"
+    assert logits.dtype is dtype
+    assert [value.name for value in graph.outputs] == ["logits", "trunk", "score_0", "state_0_log_product"]
+    assert (graph.outputs[0].dtype, graph.outputs[0].shape) == (ir.DataType.FLOAT, ir.Shape(("batch", 4)))
+    assert all(str(node.name).startswith("score_0/") for node in logits.consumers())
+    onnx.checker.check_model(ir.to_proto(ir.Model(graph, ir_version=10)), full_check=True)
+
+
+def test_the_final_exit_keeps_its_logits_and_reads_no_state(exit_builder):
+    built = exit_builder("geometric-ensemble", classes=4, index=2, last=True, opset=20)
+    assert built.score.own_logits is None
+    assert built.score.state_in == ()
+    assert [value.name for value in built.model.graph.inputs] == ["raw"]
+    assert built.model.graph.outputs[0].producer().op_type == "Neg"
+
+
+def test_refuses_logits_that_are_no_output_of_a_node():
+    graph, logits = segment()
+    with pytest.raises(BuildError, match="expected an output of the graph that a node makes"):
+        add_exit_score(graph, logits=graph.inputs[0], policy=ENSEMBLE, exit_index=0, last=False)
+    graph.outputs.clear()
+    with pytest.raises(BuildError, match="expected an output of the graph that a node makes"):
+        add_exit_score(graph, logits=logits, policy=ENSEMBLE, exit_index=0, last=False)
+
+
+def test_refuses_an_ensemble_of_other_classes():
+    graph, logits = segment(shape=("batch", 5))
+    with pytest.raises(BuildError, match=r"geometric-ensemble answers with \['batch', 4\]"):
+        add_exit_score(graph, logits=logits, policy=ENSEMBLE, exit_index=0, last=False)

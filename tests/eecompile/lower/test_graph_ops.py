@@ -77,6 +77,22 @@ def test_one_value_under_two_output_names_is_copied() -> None:
     onnx.checker.check_model(ir.to_proto(ir.Model(graph, ir_version=10)), full_check=True)
 
 
+def test_a_value_takes_the_name_and_the_place_of_an_output() -> None:
+    graph, value = graph_with_input()
+    old = ir.node("Neg", [value], outputs=[ir.val("y", dtype=ir.DataType.FLOAT, shape=("batch", 4))])
+    more = ir.node("Abs", [old.outputs[0]], outputs=[ir.val("z", dtype=ir.DataType.FLOAT, shape=("batch", 4))])
+    graph.extend([old, more])
+    graph.outputs.extend([old.outputs[0], more.outputs[0]])
+    ops = IrGraphOps(graph, prefix="p")
+    ops.replace_output(old.outputs[0], ops.op("Exp", value), aside="p/own")
+    assert [(output.name, output.producer().op_type) for output in graph.outputs] == [("y", "Exp"), ("z", "Abs")]
+    assert more.inputs[0].name == "p/own"
+    assert not old.outputs[0].is_graph_output()
+    onnx.checker.check_model(ir.to_proto(ir.Model(graph, ir_version=10)), full_check=True)
+    with pytest.raises(BuildError, match="value 'p/own'"):
+        ops.replace_output(graph.outputs[1], value, aside="p/own")
+
+
 def test_refuses_an_output_of_another_type() -> None:
     graph, value = graph_with_input()
     ops = IrGraphOps(graph, prefix="p")

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from one_node_graphs import IMAGE, one_node
 from onnx import TensorProto
-from random_networks import NetworkMaker
+from policy_examples import FOR_ROWS, policy_example
+from random_networks import CLASSES, NetworkMaker
 
 from eecompile.passes.lower_opset import lower_opset
 from eecompile.session import run_model
 from eecompile.split import split_model
-from eerun.policies import POLICIES, policy_by_name
 
 TENSORRT_8_6 = 17
 
@@ -170,16 +170,17 @@ def test_the_ir_version_goes_down_too():
     seed=st.integers(0, 2**31),
     exits=st.integers(1, 3),
     with_shape=st.booleans(),
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(sorted(FOR_ROWS)),
 )
 def test_random_networks(seed, exits, with_shape, policy):
     maker = NetworkMaker(seed, exits=exits, width=6, with_mask=True, with_shape=with_shape)
     names = [f"exit_{k}" for k in range(exits)]
-    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), policy_by_name(policy))
+    fitted = policy_example(policy, exits=exits, classes=CLASSES)
+    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), fitted)
     check_chain(split, maker.inputs(7, seed=1))
 
 
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", FOR_ROWS)
 def test_branchy_cnn(policy):
     split = branchy_split(policy)
     check_chain(split, {"image": branchy_samples(16, seed=3)})

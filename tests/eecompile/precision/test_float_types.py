@@ -9,12 +9,12 @@ from branchy_segments import branchy_samples, branchy_split
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from onnx.reference import ReferenceEvaluator
-from random_networks import NetworkMaker
+from policy_examples import FOR_ROWS, policy_example
+from random_networks import CLASSES, NetworkMaker
 
 from eecompile.precision.float_types import to_half
 from eecompile.session import run_model
 from eecompile.split import split_model
-from eerun.policies import POLICIES, policy_by_name
 
 FLOAT16, BFLOAT16 = ir.DataType.FLOAT16, ir.DataType.BFLOAT16
 TOLERANCE = {FLOAT16: 0.01, BFLOAT16: 0.06}
@@ -82,13 +82,14 @@ def convert(split, dtype, keep_float=frozenset()):
     exits=st.integers(1, 3),
     with_mask=st.booleans(),
     with_shape=st.booleans(),
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(sorted(FOR_ROWS)),
     dtype=st.sampled_from([FLOAT16, BFLOAT16]),
 )
 def test_random_networks(seed, exits, with_mask, with_shape, policy, dtype):
     maker = NetworkMaker(seed, exits=exits, width=6, with_mask=with_mask, with_shape=with_shape)
     names = [f"exit_{k}" for k in range(exits)]
-    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), policy_by_name(policy))
+    fitted = policy_example(policy, exits=exits, classes=CLASSES)
+    split = split_model(ir.from_proto(maker.model()), names, maker.inputs(3, seed=5), fitted)
     inputs = maker.inputs(7, seed=1)
     reference = run_chain([segment.model for segment in split.segments], inputs)
 
@@ -115,7 +116,7 @@ def test_branchy_cnn(policy, dtype, hint):
     for index, segment in enumerate(split.segments):
         assert close(answers[segment.logits], reference[segment.logits], dtype)
         assert answers[segment.score].dtype == np.float32
-        exact = policy_by_name(policy).name == "patience"
+        exact = policy == "patience"
         assert np.abs(answers[segment.score] - reference[segment.score]).max() < (1.5 if exact else 0.05), index
     # input → normalised, and the logits: nothing else changes type
     assert [report.casts for report in reports] == [2, 1, 1]

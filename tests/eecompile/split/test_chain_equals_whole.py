@@ -5,6 +5,7 @@ import onnx_ir as ir
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from policy_examples import FOR_ROWS, policy_example
 from random_networks import CLASSES, NetworkMaker
 
 from eecompile.session import run_model
@@ -12,7 +13,7 @@ from eecompile.split import split_model
 from eengines.backends import load_backend
 from eerun.costs import CostTable
 from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, load_chain
-from eerun.policies import POLICIES, policy_by_name
+from eerun.policies import policy_by_name
 
 TOLERANCE = 1e-5
 BUCKETS = (1, 2, 4, 7)
@@ -20,7 +21,8 @@ BUCKETS = (1, 2, 4, 7)
 
 def executor_of(model: ir.Model, maker: NetworkMaker, exits: int, policy: str, costs_seed: int) -> ChainExecutor:
     """Split a model and load its chain, with arbitrary costs, so that any cover and any compaction may happen."""
-    split = split_model(model, [f"exit {k}" for k in range(exits)], maker.inputs(3, seed=5), policy_by_name(policy))
+    fitted = policy_example(policy, exits=exits, classes=CLASSES)
+    split = split_model(model, [f"exit {k}" for k in range(exits)], maker.inputs(3, seed=5), fitted)
     chain = load_chain(
         Chain(
             inputs=tuple(i for i in _specs(maker)),
@@ -55,6 +57,15 @@ def _specs(maker: NetworkMaker):
         yield TensorSpec(name="mask", dtype="float32", shape=(1,))
 
 
+def said_by_reference(policy: str, logits: list[np.ndarray]) -> np.ndarray:
+    """What the exits answer by the numpy reference of the policy, `[batch, exits, classes]`."""
+    example, state, said = policy_example(policy, exits=len(logits), classes=CLASSES), None, []
+    for index, own in enumerate(logits):
+        _, state = example.score(own, state, exit_index=index)
+        said.append(own if index == len(logits) - 1 else example.answer(own, state))
+    return np.stack(said, axis=1)
+
+
 def answers_of(executor: ChainExecutor, inputs, thresholds) -> Answers:
     count = len(inputs["x"])
     answers = Answers(
@@ -72,7 +83,7 @@ def answers_of(executor: ChainExecutor, inputs, thresholds) -> Answers:
     exits=st.integers(1, 4),
     with_mask=st.booleans(),
     with_shape=st.booleans(),
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(sorted(FOR_ROWS)),
     data=st.data(),
 )
 def test_any_leaving(seed, exits, with_mask, with_shape, policy, data):
@@ -82,7 +93,7 @@ def test_any_leaving(seed, exits, with_mask, with_shape, policy, data):
     for batch in data.draw(st.lists(st.integers(1, BUCKETS[-1]), min_size=1, max_size=4)):
         inputs = maker.inputs(batch, seed=batch)
         expected = run_model(model, inputs)
-        logits = np.stack([expected[f"exit_{k}"] for k in range(exits)], axis=1)
+        said = said_by_reference(policy, [expected[f"exit_{k}"] for k in range(exits)])
         _, scores = executor.record(inputs)
         thresholds = [
             None if data.draw(st.booleans()) else float(np.quantile(scores[:, k], data.draw(st.floats(0, 1))))
@@ -101,7 +112,7 @@ def test_any_leaving(seed, exits, with_mask, with_shape, policy, data):
                     near & (answers.exit_index > k)
                 ]
         assert np.array_equal(answers.exit_index, reference_exit)
-        chosen = logits[np.arange(batch), answers.exit_index]
+        chosen = said[np.arange(batch), answers.exit_index]
         assert np.allclose(answers.outputs, chosen, rtol=TOLERANCE, atol=TOLERANCE)
         picked = scores[np.arange(batch), answers.exit_index]
         assert np.allclose(answers.confidence, picked, rtol=TOLERANCE, atol=TOLERANCE)

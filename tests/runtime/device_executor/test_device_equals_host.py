@@ -10,6 +10,7 @@ from device_networks import Network, cost_table, empty_answers
 from exit_problems import KernelOnCpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from policy_examples import FOR_ROWS
 from required import require_program
 
 from eengines.devices.cpu import CpuDevice
@@ -18,7 +19,6 @@ from eengines.devices.host_engine import HostEngine
 from eerun.bundle import PolicyFile, open_bundle
 from eerun.device_executor import DeviceChain, DeviceExecutor
 from eerun.executor import Answers, Chain, ChainExecutor, ChainSegment, LoadedChain
-from eerun.policies import POLICIES
 
 BUCKETS = (1, 2, 4, 7)
 COUNTS = (1, 2, 3, 4, 5, 6, 7, 8, 14, 15, 23)
@@ -71,7 +71,7 @@ KINDS = st.one_of(
 @given(
     network_seed=st.integers(0, 30),
     exits=st.integers(1, 4),
-    policy=st.sampled_from(sorted(POLICIES)),
+    policy=st.sampled_from(sorted(FOR_ROWS)),
     costs_seed=st.integers(0, 2**16),
     move_ms=st.sampled_from((0.0, 0.02, 10.0)),
     in_flight=st.integers(1, 4),
@@ -92,7 +92,7 @@ def test_random_networks(network_seed, exits, policy, costs_seed, move_ms, in_fl
 
 
 @pytest.mark.parametrize("name", ["branchy", "fitted"])
-@pytest.mark.parametrize("policy", sorted(POLICIES))
+@pytest.mark.parametrize("policy", FOR_ROWS)
 @pytest.mark.parametrize("device_exits", [False, True])
 def test_image_networks(name, policy, device_exits):
     network = getattr(device_networks, name)(policy)

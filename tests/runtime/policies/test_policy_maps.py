@@ -2,14 +2,15 @@
 
 import numpy as np
 import pytest
+from policy_examples import FOR_MAPS, FOR_ROWS
 
 from eengines.errors import UserError
-from eerun.policies import POLICIES, policy_by_name
+from eerun.policies import policy_by_name
 
 MAPS = np.random.default_rng(5).normal(0, 3, (4, 3, 6, 7)).astype(np.float32)
 
 
-@pytest.mark.parametrize("name", [name for name, policy in POLICIES.items() if policy.for_maps])
+@pytest.mark.parametrize("name", [name for name in FOR_MAPS if name in FOR_ROWS])
 def test_one_score_a_sample(name):
     scores, _ = policy_by_name(name).score(MAPS, None, exit_index=0)
     assert (scores.dtype, scores.shape) == (np.dtype(np.float32), (4,))

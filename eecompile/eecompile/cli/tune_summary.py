@@ -1,0 +1,91 @@
+"""What `eecompile tune` prints at its end."""
+
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from eecompile.tune.report import CertificateReport, PolicyReport, TuneReport
+
+__all__ = ["policy_lines", "tune_summary"]
+
+
+def tune_summary(report: "TuneReport") -> str:
+    """Every policy on tune and test, what was chosen, the promise, and how long it took."""
+    counts = ", ".join(f"{count} {name}" for name, count in report.samples.items())
+    lines = [
+        f"=== {report.bundle}, {report.configuration}: {report.goal} ===",
+        f"Samples: {counts}",
+        *policy_lines(report),
+        "",
+        f"Chosen: {_chosen(report.policies[0])}",
+    ]
+    if report.certificate is not None:
+        lines.append(certificate_line(report.certificate))
+    lines += [f"! {warning}" for warning in report.warnings]
+    lines.append(
+        f"Search {report.search_seconds:.1f} s of {report.seconds:.1f} s, at most {report.peak_bytes / 2**20:.0f} MiB"
+    )
+    what = report.bundle if report.written else "nothing written (--dry-run)"
+    return "\n".join([*lines, f"PASSED | {what}"])
+
+
+def policy_lines(report: "TuneReport") -> list[str]:
+    """One line for each policy that was tried."""
+    from eerun.bench.table import aligned, number, share
+
+    head = (
+        "",
+        f"ms@{report.batch}",
+        "p99",
+        "ms@1",
+        "drop",
+        "agrees",
+        f"ms@{report.batch}",
+        "x",
+        "x@1",
+        "drop",
+        "leave",
+    )
+    rows: list[tuple[str, ...]] = [("", "tune", "", "", "", "", "test", "", "", "", ""), head]
+    for index, each in enumerate(report.policies):
+        tune, test = each.tune, each.test
+        row = [_name(each) + (" →" if not index else " ✗" if each.refused else "")]
+        row += [number(tune.batch_ms, 3), number(tune.batch_p99_ms, 3), number(tune.single_ms, 3)]
+        row += [f"{tune.drop:+.2%}", share(tune.agreement, 2)]
+        if test is None:
+            row += ["-"] * 5
+        else:
+            row += [number(test.batch_ms, 3), f"{each.whole_ms / test.batch_ms:.2f}"]
+            row += [f"{each.whole_single_ms / test.single_ms:.2f}", f"{test.drop:+.2%}"]
+            row += [" / ".join(f"{part:.0%}" for part in test.shares)]
+        rows.append(tuple(row))
+    return [
+        *aligned(rows),
+        f"ms expected; x: times the speed of the fastest whole network ({report.fastest_whole}), which takes "
+        f"{report.whole_ms:.2f} ms a batch of {report.batch}, {report.whole_single_ms:.2f} ms alone",
+        "drop: relative to the final exit in float32; test chose nothing",
+        *(f"✗ {each.name}: {each.refused}" for each in report.policies if each.refused),
+    ]
+
+
+def certificate_line(certificate: "CertificateReport") -> str:
+    """The promise in words."""
+    text = (
+        f"Promise: {certificate.risk} of at most {certificate.limit:.2%} with {certificate.confidence:.0%} confidence, "
+        f"from {certificate.samples} samples ({certificate.certified} of {certificate.candidates} candidates kept it"
+    )
+    text += f"; the fastest of them: at most {certificate.bound:.2%}, {certificate.risk_certify:+.2%} seen"
+    if certificate.risk_test is not None:
+        text += f", {certificate.risk_test:+.2%} on test"
+    return text + ")"
+
+
+def _name(policy: "PolicyReport") -> str:
+    return f"{policy.name}, {len(policy.exits)} exits{', heads apart' if policy.heads_apart else ''}"
+
+
+def _chosen(policy: "PolicyReport") -> str:
+    thresholds = ", ".join(
+        f"{exit_} {'never' if value is None else f'{value:.4f}'}"
+        for exit_, value in zip(policy.exits, policy.thresholds, strict=False)
+    )
+    return f"{policy.name}: leave at {thresholds}"

@@ -1,0 +1,41 @@
+"""The samples of the build that are for tuning, certifying and reporting."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from eengines.errors import DataError
+from eerun.bundle import Bundle
+from eerun.data import Samples, default_data_path, digest, load_data, make_splits
+from eerun.inputs import check_inputs
+
+__all__ = ["SPLITS", "load_splits"]
+
+SPLITS = ("tune", "certify", "test")
+
+
+def load_splits(bundle: Bundle, source: str | None) -> Mapping[str, Samples]:
+    """Load the data, cut them as the build did, and return `tune`, `certify` and `test`.
+
+    Args:
+        bundle: the bundle.
+        source: what `--data` was given; None: the `.npz` of the bundle's or the model's name beside the bundle.
+
+    Raises:
+        DataError: there are no data, or their splits are not those of the build.
+    """
+    manifest = bundle.manifest
+    beside = (bundle.path, bundle.path.resolve().parent / Path(manifest.source).name)
+    path = source or next((found for found in map(default_data_path, beside) if found is not None), None)
+    if path is None:
+        names = " or ".join(each.with_suffix(".npz").name for each in beside)
+        raise DataError(str(bundle.path), f"no data: --data is not given and there is no {names} beside it", "Give it")
+    data = load_data(path, input_names=[entry.name for entry in manifest.inputs])
+    made = make_splits(data, seed=manifest.split_seed)
+    splits = {name: made[name] for name in SPLITS if name in made}
+    for name, samples in splits.items():
+        check_inputs(samples.inputs, manifest.inputs)
+        known = manifest.splits.get(name)
+        if known is not None and digest(samples) != known.sha256:
+            problem = f"its {name} split is not that of the build, so that weights or thresholds may have seen it"
+            raise DataError(str(path), problem, "Give the data of the build")
+    return splits

@@ -1,0 +1,54 @@
+"""Choose among everything that was tried, and refuse early what cannot be."""
+
+from collections.abc import Sequence
+
+from eecalib.tuning.goal import Goal
+from eecompile.tune.settings import TuneSettings
+from eecompile.tune.try_policies import TriedPolicy
+from eengines.errors import BuildError, UserError
+from eerun.bundle import Bundle
+
+__all__ = ["pick", "refuse_unusable"]
+
+
+def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPolicy:
+    """Return what the bundle shall run: for a drop the least expected time, for a budget the most right answers.
+
+    Args:
+        tried: everything.
+        goal: what is asked for.
+        in_macs: whether the budget is in multiply-accumulates.
+
+    Raises:
+        BuildError: nothing may be chosen.
+    """
+    allowed = [each for each in tried if each.report.refused is None]
+    if not allowed:
+        reasons = (
+            "; ".join(f"{each.report.name}: {each.report.refused}" for each in tried) or "no policy could be tried"
+        )
+        raise BuildError("eecompile tune", reasons, "Allow more with --max-tail, or try other policies")
+    if goal.budget is None:  # shapes are measured in runs of their own, each beside the whole network
+        return min(allowed, key=lambda each: each.report.tune.batch_ms / each.report.whole_ms)
+    cost = [each.report.tune.macs if in_macs else each.report.tune.batch_ms for each in allowed]
+    within = [each for each, spent in zip(allowed, cost, strict=True) if spent is not None and spent <= goal.budget]
+    if not within:
+        least = min(spent for spent in cost if spent is not None)
+        unit = "million multiply-accumulates a sample" if in_macs else "ms a batch"
+        raise UserError(
+            "--budget-macs" if in_macs else "--budget-ms",
+            f"got {goal.budget:g} {unit}, the cheapest that was found takes {least:.4g}",
+            "Allow more, or put an exit nearer to the input",
+        )
+    return max(within, key=lambda each: each.report.tune.accuracy)
+
+
+def refuse_unusable(bundle: Bundle, settings: TuneSettings) -> None:
+    """Refuse what cannot be done to a bundle before long work.
+
+    Raises:
+        UserError: exits shall be dropped from a network whose sequence length is dynamic.
+    """
+    if settings.select_exits and bundle.manifest.lengths:
+        problem = "the network has a dynamic sequence length, and costs of merged segments are measured at fixed sizes"
+        raise UserError("--select-exits", problem, "Build again with fewer exits (--exits)")

@@ -1,0 +1,143 @@
+"""What `eecompile tune` found: stored as `report/tune.json`, printed at the end, written by `--json`."""
+
+from dataclasses import dataclass
+
+from eecompile.build.report import RankReport
+
+__all__ = ["CertificateReport", "PointReport", "PolicyReport", "SplitOutcome", "TuneReport"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitOutcome:
+    """What a policy with its thresholds gives on one split. Milliseconds are expected, of a batch.
+
+    Attributes:
+        accuracy: share of answers that are right (labels, or where the drop is in agreement float32's answers).
+        drop: relative to the final exit in float32.
+        agreement: share answered as the final exit does in float32.
+        batch_ms: of a batch of the size that was asked for.
+        batch_p99_ms: what one batch in a hundred exceeds.
+        single_ms: of one sample alone.
+        macs: millions of multiply-accumulates a sample, estimated; None: not known for these graphs.
+        shares: of the samples that leave at each exit.
+    """
+
+    accuracy: float
+    drop: float
+    agreement: float
+    batch_ms: float
+    batch_p99_ms: float
+    single_ms: float
+    macs: float | None
+    shares: tuple[float, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class PointReport:
+    """One operating point on *tune*: accuracy at an expected cost."""
+
+    batch_ms: float
+    accuracy: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class PolicyReport:
+    """One policy that was tried.
+
+    Attributes:
+        name: of the tuner.
+        exits: names of the exits that it uses, the final one included.
+        heads_apart: whether heads are graphs of their own, so that those of skipped exits do not run.
+        asked_drop: what was searched for, so that about the allowed drop is lost on new samples; None: a budget.
+        thresholds: one for each exit but the last.
+        tune: on what it was fitted to.
+        test: on samples that chose nothing; None: there are none.
+        frontier: its operating points on *tune*.
+        seconds: how long it took.
+        whole_ms: of a batch in the fastest whole network, measured with it.
+        whole_single_ms: the same of one sample.
+        refused: why it cannot be chosen, or None.
+    """
+
+    name: str
+    exits: tuple[str, ...]
+    heads_apart: bool
+    asked_drop: float | None
+    thresholds: tuple[float | None, ...]
+    tune: SplitOutcome
+    test: SplitOutcome | None
+    frontier: tuple[PointReport, ...]
+    seconds: float
+    whole_ms: float
+    whole_single_ms: float
+    refused: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class CertificateReport:
+    """What was promised, and what it takes.
+
+    Attributes:
+        risk: `accuracy drop` or `disagreement`.
+        limit: the promise.
+        confidence: of it.
+        samples: of *certify*.
+        candidates: how many were tested.
+        certified: how many were.
+        bound: upper confidence bound of the risk of what the bundle runs.
+        risk_certify: the risk of that on *certify*.
+        risk_test: the same on *test*; None: there is none.
+    """
+
+    risk: str
+    limit: float
+    confidence: float
+    samples: int
+    candidates: int
+    certified: int
+    bound: float
+    risk_certify: float
+    risk_test: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TuneReport:
+    """Everything that was tried.
+
+    Attributes:
+        bundle: name of the bundle's folder.
+        configuration: that policies were tried on.
+        goal: in words.
+        batch: size of the batches that are expected.
+        samples: number of samples by split.
+        whole_ms: measured milliseconds of a batch in the fastest whole network without exit heads.
+        whole_single_ms: the same of one sample.
+        fastest_whole: name of that configuration.
+        policies: everything that was tried, the chosen one first.
+        chosen: name of the tuner whose policy the bundle runs now.
+        ranks: how well scores rank.
+        certificate: None: nothing was to be promised.
+        warnings: what the user should know.
+        written: whether the bundle was changed.
+        seconds: together; recording and measuring included.
+        search_seconds: of all policies.
+        peak_bytes: most memory that the process held.
+    """
+
+    bundle: str
+    configuration: str
+    goal: str
+    batch: int
+    samples: dict[str, int]
+    whole_ms: float
+    whole_single_ms: float
+    fastest_whole: str
+    policies: tuple[PolicyReport, ...]
+    chosen: str
+    ranks: tuple[RankReport, ...]
+    certificate: CertificateReport | None
+    warnings: tuple[str, ...]
+    written: bool
+    seconds: float
+    search_seconds: float
+    peak_bytes: int

@@ -1,0 +1,174 @@
+"""Try every policy on the graphs of one shape."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from time import perf_counter
+
+import numpy as np
+
+from eecalib.exit_choice.merged_costs import merged_costs
+from eecalib.trace import Recording, play
+from eecalib.tuning import Candidate, TuningData, evaluate
+from eecalib.tuning.batch_times import batch_times
+from eecalib.tuning.goal import Goal
+from eecalib.tuning.try_tuner import Tried, try_tuner
+from eecalib.tuning.tuners import Tuner
+from eecompile.stages import Stages
+from eecompile.tune.report import PointReport, PolicyReport, SplitOutcome
+from eecompile.tune.variant import Shape
+from eengines.errors import DataError, UserError
+from eerun.bundle import Manifest
+from eerun.costs import CostTable
+
+__all__ = ["Bench", "TriedPolicy", "mac_table", "try_policies"]
+
+BATCHES = 4000
+"""Drawn to see the slowest in a hundred."""
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Bench:
+    """What policies are tried on: recordings of one shape, and its costs.
+
+    Attributes:
+        recording: of all exits of the bundle, with the right answers for labels.
+        shape: which of them there are.
+        costs: measured.
+        macs: the same in millions of multiply-accumulates a sample; None: not known.
+        names: of the exits of the bundle.
+        batch: size of the batches that are expected.
+        whole: costs of the fastest whole network, as a chain of one segment; measured in the same run.
+        seed: of everything that is drawn.
+    """
+
+    recording: Recording
+    shape: Shape
+    costs: CostTable
+    macs: CostTable | None
+    names: tuple[str, ...]
+    batch: int
+    whole: CostTable
+    seed: int
+
+    @property
+    def whole_ms(self) -> float:
+        """Of a batch in the fastest whole network."""
+        return self.whole.run_ms(0, self.batch)
+
+    def data(self, split: str, *, macs: bool = False, batch: int | None = None) -> TuningData:
+        """The recording of a split, with costs in milliseconds, or in multiply-accumulates."""
+        found = self.recording.splits[split].of_exits(self.shape.kept)
+        if macs and self.macs is None:
+            raise UserError(
+                "--budget-macs", "heads are graphs of their own, whose MACs are not known", "Give --budget-ms"
+            )
+        table = self.macs if macs and self.macs is not None else self.costs
+        return TuningData(
+            trace=found.trace,
+            reference_right=found.reference_right,
+            costs=table,
+            batch=1 if macs else batch or self.batch,
+            seed=self.seed,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class TriedPolicy:
+    """A policy that was tried, and what it was tried on."""
+
+    bench: Bench
+    tuner: Tuner
+    tried: Tried
+    report: PolicyReport
+
+
+def try_policies(
+    bench: Bench, tuners: Mapping[str, Tuner], goal: Goal, stages: Stages, *, in_macs: bool, max_tail: float | None
+) -> list[TriedPolicy]:
+    """Let every tuner look for the goal; those that cannot work here are left out, with a word.
+
+    Args:
+        bench: recordings and costs.
+        tuners: by name.
+        goal: what is asked for.
+        stages: where progress is shown.
+        in_macs: whether a budget is in multiply-accumulates.
+        max_tail: see `TuneSettings`.
+    """
+    data, found = bench.data("tune", macs=in_macs), []
+    for index, (name, tuner) in enumerate(tuners.items()):
+        started = perf_counter()
+        try:
+            tried = try_tuner(tuner, data, goal)
+        except (DataError, UserError) as error:
+            stages.warn(f"policy {name} was left out: {error.where}: {error.problem}")
+            continue
+        seconds = perf_counter() - started
+        report = _report(bench, name, tried, seconds, max_tail)
+        found.append(TriedPolicy(bench=bench, tuner=tuner, tried=tried, report=report))
+        stages.progress((index + 1) / len(tuners))
+    return found
+
+
+def _report(bench: Bench, name: str, tried: Tried, seconds: float, max_tail: float | None) -> PolicyReport:
+    data = bench.data("tune")
+    tune = split_outcome(bench, tried.candidate, "tune")
+    test = split_outcome(bench, tried.candidate, "test") if "test" in bench.recording.splits else None
+    units = int(bench.recording.splits["tune"].units.sum())
+    points = [evaluate(each, data) for each in tried.frontier]
+    limit = None if max_tail is None else bench.whole_ms * (1 + max_tail)
+    slow = limit is not None and tune.batch_p99_ms > limit
+    return PolicyReport(
+        name=name,
+        exits=tuple(bench.names[index] for index in (*bench.shape.kept, len(bench.names) - 1)),
+        heads_apart=bench.shape.heads_apart,
+        asked_drop=tried.asked_drop,
+        thresholds=tried.candidate.thresholds,
+        tune=tune,
+        test=test,
+        frontier=tuple(PointReport(batch_ms=p.expected_ms, accuracy=p.correct / units) for p in points),
+        seconds=seconds,
+        whole_ms=bench.whole_ms,
+        whole_single_ms=bench.whole.run_ms(0, 1),
+        refused=f"one batch in a hundred takes {tune.batch_p99_ms:.2f} ms, allowed are {limit:.2f}" if slow else None,
+    )
+
+
+def split_outcome(bench: Bench, candidate: Candidate, split: str) -> SplitOutcome:
+    """What a candidate gives on one split."""
+    data, recorded = bench.data(split), bench.recording.splits[split]
+    played = play(candidate.policy, data.trace)
+    outcome = evaluate(candidate, data, played)
+    times = batch_times(
+        outcome.exit_index, played.tested, data.costs, batch=data.batch, batches=BATCHES, seed=data.seed
+    )
+    macs = None if bench.macs is None else evaluate(candidate, bench.data(split, macs=True), played).expected_ms
+    rows = np.arange(data.samples)
+    said = played.table.answers[rows, outcome.exit_index]
+    return SplitOutcome(
+        accuracy=outcome.correct / int(recorded.units.sum()),
+        drop=1 - outcome.correct / max(1, data.reference_correct),
+        agreement=float((said == recorded.float32).mean()),
+        batch_ms=outcome.expected_ms,
+        batch_p99_ms=float(np.quantile(times, 0.99)),
+        single_ms=evaluate(candidate, bench.data(split, batch=1), played).expected_ms,
+        macs=macs,
+        shares=outcome.shares,
+    )
+
+
+def mac_table(manifest: Manifest, shape: Shape) -> CostTable | None:
+    """Millions of multiply-accumulates a sample of each segment, as costs of one row; None: heads are apart."""
+    if shape.heads_apart:
+        return None
+    segments = manifest.segments
+    table = CostTable(
+        engine="macs",
+        precision="macs",
+        device="any",
+        buckets=(1,),
+        segment_ms=tuple((entry.macs / 1e6,) for entry in segments),
+        whole_ms=(manifest.whole_macs / 1e6,),
+        move_ms=(0.0,) * (len(segments) - 1),
+    )
+    return table if len(shape.kept) == len(segments) - 1 else merged_costs(table, shape.kept)

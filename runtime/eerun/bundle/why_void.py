@@ -1,0 +1,65 @@
+"""Whether a certificate still holds: it is void when anything that it rests on has changed."""
+
+import hashlib
+from collections.abc import Sequence
+
+import msgspec
+
+from eerun.bundle.certificate import Certificate
+from eerun.bundle.manifest import ConfigurationEntry, Manifest, PolicyFile
+
+__all__ = ["graphs_digest", "graphs_of", "policy_digest", "why_void"]
+
+
+def graphs_digest(sha256s: Sequence[str]) -> str:
+    """Return one digest for the graphs of a chain, from those of its segments and then of its heads, in their order."""
+    return hashlib.sha256("\n".join(sha256s).encode()).hexdigest()
+
+
+def graphs_of(manifest: Manifest, entry: ConfigurationEntry) -> str:
+    """Return that digest for a configuration of a bundle."""
+    return graphs_digest([manifest.files[name].sha256 for name in (*entry.segments, *entry.heads)])
+
+
+def policy_digest(policy: PolicyFile) -> str:
+    """Return a digest of a policy, its parameters, its thresholds and its fallbacks."""
+    what = (policy.policy, policy.parameters, policy.thresholds, policy.fallbacks)
+    return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
+
+
+def why_void(
+    certificate: Certificate,
+    manifest: Manifest,
+    entry: ConfigurationEntry,
+    policy: PolicyFile,
+    *,
+    engine: str,
+    engine_version: str,
+    processor: str,
+) -> str | None:
+    """Return what has changed since a configuration was certified, or None: the certificate holds.
+
+    Args:
+        certificate: as the policy file has it.
+        manifest: of the bundle.
+        entry: the configuration.
+        policy: with the thresholds that are used.
+        engine: name of the backend that runs it.
+        engine_version: version of its library.
+        processor: name of the processor or card that runs it.
+    """
+    found = [
+        f"{name} {was!r} was certified, here is {here!r}"
+        for name, was, here in (
+            ("engine", certificate.engine, engine),
+            ("engine version", certificate.engine_version, engine_version),
+            ("precision", certificate.precision, entry.precision),
+            ("processor", certificate.processor, processor),
+        )
+        if was != here
+    ]
+    if certificate.graphs_sha256 != graphs_of(manifest, entry):
+        found.append("the graphs are not those that were certified")
+    if certificate.policy_sha256 != policy_digest(policy):
+        found.append("policy, parameters or thresholds are not those that were certified")
+    return "; ".join(found) or None
