@@ -70,7 +70,7 @@ def _search(
     """Thresholds for one set; None: one of its exits would be idle, or its tail is too long."""
     few = replace(data, trace=data.trace.of_exits(kept), costs=merged_costs(data.costs, kept))
     played = play(policy, few.trace)
-    thresholds = thresholds_for_drop(played, few, max_drop, thorough=False)
+    thresholds = thresholds_for_drop(played, few, max_drop)
     if None in thresholds:
         return None
     candidate = Candidate(tuner=policy.name, policy=policy, thresholds=thresholds)

@@ -26,7 +26,7 @@ def ladder_of(candidate: Candidate, data: TuningData, limit: float) -> tuple[Can
     played = play(candidate.policy, data.trace)
     found = {candidate.thresholds: candidate}
     for step in STEPS:
-        thresholds = thresholds_for_drop(played, data, step * limit, thorough=False)
+        thresholds = thresholds_for_drop(played, data, step * limit)
         if any(threshold is not None for threshold in thresholds):
             found.setdefault(
                 thresholds, Candidate(tuner=candidate.tuner, policy=candidate.policy, thresholds=thresholds)

@@ -8,7 +8,7 @@ from typing import Protocol
 
 import numpy as np
 
-from eecalib.fit import FITTERS, LEVELS, pixel_count_policies
+from eecalib.fit import LEVELS, fit_accuracy_bins, fit_gati, fit_geometric_ensemble, pixel_count_policies
 from eecalib.thresholds.pame import pame_thresholds
 from eecalib.trace import ExitTrace, MapTrace, Played, Trace, play
 from eecalib.tuning.budget import aim_below
@@ -72,7 +72,7 @@ class ScoreTuner:
             Candidate(
                 tuner=self.name,
                 policy=policy,
-                thresholds=thresholds_for_drop(played, data, drop, thorough=False),
+                thresholds=thresholds_for_drop(played, data, drop),
             )
             for drop in drops
         )
@@ -172,13 +172,15 @@ def exit_logits(trace: Trace) -> ExitTrace:
     return trace
 
 
-def _fitted(name: str, variant: int = 0, *, as_name: str | None = None) -> Tuner:
-    """A policy of `eecalib.fit`; `variant` is its place among what the fit returns."""
-
+def _gati(name: str, *, ordered: bool) -> Tuner:
     def fit(trace: Trace, seed: int) -> ExitPolicy:
-        return FITTERS[name](exit_logits(trace), seed=seed)[variant]
+        return fit_gati(exit_logits(trace), ordered=ordered, seed=seed)
 
-    return ScoreTuner(name=as_name or name, fit=fit)
+    return ScoreTuner(name=name, fit=fit, deals=1)
+
+
+def _fitted(name: str, fit: Callable[[ExitTrace], ExitPolicy]) -> Tuner:
+    return ScoreTuner(name=name, fit=lambda trace, _seed: fit(exit_logits(trace)), deals=1)
 
 
 def _plain(policy: ExitPolicy) -> Tuner:
@@ -218,10 +220,10 @@ TUNERS: Mapping[str, Tuner] = MappingProxyType(
         "entropy": _plain(EntropyPolicy()),
         "patience": _plain(PatiencePolicy()),
         "pame": PameTuner(),
-        "gati": _fitted("gati", 1),
-        "gati-by-class": _fitted("gati", 0, as_name="gati-by-class"),
-        "accuracy-bins": _fitted("accuracy-bins"),
-        "geometric-ensemble": _fitted("geometric-ensemble"),
+        "gati": _gati("gati", ordered=True),
+        "gati-by-class": _gati("gati-by-class", ordered=False),
+        "accuracy-bins": _fitted("accuracy-bins", fit_accuracy_bins),
+        "geometric-ensemble": _fitted("geometric-ensemble", fit_geometric_ensemble),
         "eenet": _eenet("eenet"),
         "eenet-exp": _eenet("eenet-exp"),
         "eenet-simplex": _eenet("eenet-simplex"),

@@ -62,7 +62,12 @@ def build_command(
         typer.Option(help="Greatest length along the second symbolic axis of an ONNX graph.", rich_help_panel=DATA),
     ] = None,
     policy: Annotated[
-        str, typer.Option(help="max-probability, margin, entropy or patience.", rich_help_panel=TUNING)
+        str,
+        typer.Option(
+            help="max-probability, margin, entropy or patience; or one of those that `eecompile tune` fits, several "
+            "separated by commas, or all.",
+            rich_help_panel=TUNING,
+        ),
     ] = "max-probability",
     max_drop: Annotated[
         str, typer.Option(help="Allowed drop, relative to the final exit's accuracy.", rich_help_panel=TUNING)
@@ -75,6 +80,27 @@ def build_command(
             rich_help_panel=TUNING,
         ),
     ] = False,
+    select_exits: Annotated[
+        bool,
+        typer.Option(
+            "--select-exits", help="Drop exits that do not pay; their segments merge.", rich_help_panel=TUNING
+        ),
+    ] = False,
+    split_heads: Annotated[
+        bool | None,
+        typer.Option(
+            "--split-heads/--no-split-heads",
+            help="Make heads graphs of their own. Default: where the policy skips exits.",
+            rich_help_panel=TUNING,
+        ),
+    ] = None,
+    certify: Annotated[
+        str | None, typer.Option(help="Promise that the drop is at most this, e.g. 1%.", rich_help_panel=TUNING)
+    ] = None,
+    confidence: Annotated[str, typer.Option(help="Of the promise.", rich_help_panel=TUNING)] = "95%",
+    certify_method: Annotated[
+        str, typer.Option(help="betting or hoeffding-bentkus.", rich_help_panel=TUNING)
+    ] = "betting",
     thresholds: Annotated[
         str | None,
         typer.Option(help="By hand, one for each exit but the last: 0.9,never.", rich_help_panel=TUNING),
@@ -160,11 +186,21 @@ def build_command(
     from eecompile.cli.engines_summary import engines_summary
     from eecompile.cli.stages import ConsoleStages
     from eecompile.cli.summary import summary_text
+    from eecompile.cli.tune_summary import tune_summary
     from eecompile.device_engines.after_build import engines_after_build
     from eecompile.device_engines.card import local_target
     from eecompile.device_engines.settings import LOCAL
+    from eecompile.tune.after_build import AfterBuild, built_policy, tune_after_build
     from eerun.cli.output_file import check_writable, replace_file
 
+    wish = AfterBuild(
+        policies=parse_list("--policy", policy, str) or (),
+        select_exits=select_exits,
+        split_heads=split_heads,
+        certify=None if certify is None else parse_fraction("--certify", certify),
+        confidence=parse_fraction("--confidence", confidence),
+        certify_method=certify_method,
+    )
     settings = BuildSettings(
         output=output,
         data=data,
@@ -178,7 +214,7 @@ def build_command(
         mean=parse_list("--mean", mean, float),
         std=parse_list("--std", std, float),
         sequence_max=sequence_max,
-        policy=policy,
+        policy=built_policy(wish.policies),
         max_drop=parse_fraction("--max-drop", max_drop),
         agreement=agreement,
         thresholds=parse_list("--thresholds", thresholds, parse_threshold),
@@ -206,6 +242,10 @@ def build_command(
         with replace_file(json_file, flag="--json") as file:
             file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     typer.echo(summary_text(report))
+    if wish.needed:
+        with ConsoleStages(verbose=verbose) as stages:
+            tuned = tune_after_build(model, settings, wish, stages)
+        typer.echo(tune_summary(tuned))
     if settings.gpus:
         with ConsoleStages(verbose=verbose) as stages:
             engines = engines_after_build(model, settings, stages, needed=LOCAL in target)

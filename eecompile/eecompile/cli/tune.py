@@ -16,8 +16,8 @@ GOAL, WHERE, PROMISE = "Goal", "What is tuned", "Promise"
 
 def tune_command(
     bundle: Annotated[Path, typer.Argument(help="Folder of the bundle.")],
-    policy: Annotated[
-        str, typer.Option(help="Policies to try, separated by commas, or all; see docs/policies.")
+    policies: Annotated[
+        str, typer.Option("--policy", help="Policies to try, separated by commas, or all; see docs/policies.")
     ] = "all",
     data: Annotated[
         str | None,
@@ -65,13 +65,13 @@ def tune_command(
         typer.Option("--select-exits", help="Drop exits that do not pay; their segments merge.", rich_help_panel=WHERE),
     ] = False,
     split_heads: Annotated[
-        bool,
+        bool | None,
         typer.Option(
             "--split-heads/--no-split-heads",
-            help="Let heads be graphs of their own for policies that skip exits.",
+            help="Make heads graphs of their own. Default: where the policy skips exits.",
             rich_help_panel=WHERE,
         ),
-    ] = True,
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="Configuration to try policies on: its engine, or auto.", rich_help_panel=WHERE)
     ] = AUTO,
@@ -110,7 +110,7 @@ def tune_command(
     settings = TuneSettings(
         data=data,
         trace=trace,
-        policies=parse_list("--policy", policy, str) or (),
+        policies=parse_list("--policy", policies, str) or (),
         max_drop=parse_fraction("--max-drop", max_drop),
         budget_ms=budget_ms,
         budget_macs=budget_macs,

@@ -47,8 +47,9 @@ def refuse_unusable(bundle: Bundle, settings: TuneSettings) -> None:
     """Refuse what cannot be done to a bundle before long work.
 
     Raises:
-        UserError: exits shall be dropped from a network whose sequence length is dynamic.
+        UserError: graphs shall change of a network whose sequence length is dynamic.
     """
-    if settings.select_exits and bundle.manifest.lengths:
-        problem = "the network has a dynamic sequence length, and costs of merged segments are measured at fixed sizes"
-        raise UserError("--select-exits", problem, "Build again with fewer exits (--exits)")
+    for flag, given in (("--select-exits", settings.select_exits), ("--split-heads", settings.split_heads)):
+        if given and bundle.manifest.lengths:
+            problem = "the network has a dynamic sequence length, and costs of new graphs are measured at fixed sizes"
+            raise UserError(flag, problem, "Leave it out; to drop exits, build again with --exits")

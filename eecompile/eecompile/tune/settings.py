@@ -27,7 +27,7 @@ class TuneSettings:
         batch: size of the batches that are expected; None: the largest.
         select_exits: drop the exits that do not pay, and merge their segments.
         max_tail: how much longer than the fastest whole network one batch in a hundred may take; None: no limit.
-        split_heads: whether heads may become graphs of their own for a policy that skips exits.
+        split_heads: whether heads are graphs of their own; None: where the policy skips exits.
         certify: largest risk to promise: of the drop, or of disagreement; None: promise nothing.
         confidence: of the promise.
         certify_method: `betting` or `hoeffding-bentkus`.
@@ -49,7 +49,7 @@ class TuneSettings:
     batch: int | None = None
     select_exits: bool = False
     max_tail: float | None = None
-    split_heads: bool = True
+    split_heads: bool | None = None
     certify: float | None = None
     confidence: float = 0.95
     certify_method: Method = "betting"
@@ -72,6 +72,11 @@ class TuneSettings:
             raise UserError("--batch", f"got {self.batch}, expected at least 1", "Give a batch size")
         if self.max_tail is not None and self.max_tail < 0:
             raise UserError("--max-tail", f"got {self.max_tail:.3g}, expected 0 or more", "Give for example 10%")
+        if self.split_heads and (self.select_exits or self.budget_macs is not None):
+            other = "--select-exits" if self.select_exits else "--budget-macs"
+            raise UserError(
+                "--split-heads", f"got it together with {other}, which counts heads in segments", "Give one"
+            )
         self._check_promise()
 
     def _check_promise(self) -> None:

@@ -152,33 +152,48 @@ def _try_all(
     subject: Subject, tuners: Mapping[str, Tuner], settings: TuneSettings, stages: Stages
 ) -> list[TriedPolicy]:
     """All policies on all shapes that are worth it."""
-    every = Shape(kept=tuple(range(len(subject.bundle.manifest.exits) - 1)))
-    skipping = {name: each for name, each in tuners.items() if each.skips}
-    split = bool(skipping) and settings.split_heads and settings.budget_macs is None
-    split = split and not subject.bundle.manifest.lengths
-    if split or subject.way.entry.heads:
-        shapes = [every, replace(every, heads_apart=True)] if split else [every]
-        benches = _measure(subject, shapes, settings, stages)
-    else:
-        benches = [subject.bench(every, subject.way.costs(), subject.fastest.costs().of_whole(), settings.seed)]
-    plain = {name: each for name, each in tuners.items() if not (split and each.skips)}
+    benches = _first_benches(subject, tuners, settings, stages)
     tried = []
     for bench in benches:
-        tried += _try(bench, skipping if bench.shape.heads_apart else plain, settings, stages)
+        tried += _try(bench, _fitting(tuners, bench, benches), settings, stages)
     if settings.select_exits:
         with stages.stage("which exits pay"):
             sets = exit_sets(benches[0], tried, settings, stages, most=MEASURED_SETS)
-        shapes = [Shape(kept=kept) for kept in sets if kept != every.kept]
+        shapes = [Shape(kept=kept) for kept in sets if kept != benches[0].shape.kept]
         few = {name: each for name, each in tuners.items() if not each.skips} or dict(tuners)
         for bench in _measure(subject, shapes, settings, stages) if shapes else ():
             tried += _try(bench, few, settings, stages)
     return tried
 
 
+def _first_benches(
+    subject: Subject, tuners: Mapping[str, Tuner], settings: TuneSettings, stages: Stages
+) -> list[Bench]:
+    """All exits, with heads in their segments, apart, or both; costs are measured where graphs are new."""
+    fused = Shape(kept=tuple(range(len(subject.bundle.manifest.exits) - 1)))
+    apart = replace(fused, heads_apart=True)
+    if settings.split_heads:
+        return _measure(subject, [apart], settings, stages)
+    may = settings.split_heads is None and settings.budget_macs is None and not subject.bundle.manifest.lengths
+    if may and any(tuner.skips for tuner in tuners.values()):
+        return _measure(subject, [fused, apart], settings, stages)
+    if subject.way.entry.heads:
+        return _measure(subject, [fused], settings, stages)
+    costs = subject.way.costs(), subject.fastest.costs().of_whole()
+    return [subject.bench(fused, *costs, settings.seed)]
+
+
+def _fitting(tuners: Mapping[str, Tuner], bench: Bench, benches: Sequence[Bench]) -> dict[str, Tuner]:
+    """Policies that skip exits where heads are apart, the others where they are not; all of them on the only bench."""
+    if len(benches) == 1:
+        return dict(tuners)
+    return {name: tuner for name, tuner in tuners.items() if tuner.skips == bench.shape.heads_apart}
+
+
 def _measure(subject: Subject, shapes: Sequence[Shape], settings: TuneSettings, stages: Stages) -> list[Bench]:
     """The tried configuration in other shapes, measured in turns with the fastest whole network."""
-    every = Shape(kept=tuple(range(len(subject.bundle.manifest.exits) - 1)))
-    pairs = [*((subject.way, shape) for shape in shapes), (subject.fastest, every)]
+    whole = Shape(kept=tuple(range(len(subject.bundle.manifest.exits) - 1)))
+    pairs = [*((subject.way, shape) for shape in shapes), (subject.fastest, whole)]
     samples = {name: array[:MEASURED_SAMPLES] for name, array in subject.splits["tune"].inputs.items()}
     with stages.stage(f"measure {len(shapes)} sets of graphs and the whole network, in turns"):
         *tables, fastest = measure_shapes(

@@ -23,6 +23,7 @@ from eerun.executor import (
     SplitHeadsExecutor,
     load_chain,
 )
+from eerun.executor.shadowed import Shadowed
 from eerun.measure_costs import MeterSettings, Subject, measure_costs
 from eerun.policies import NOT_TESTED, POLICIES
 
@@ -74,13 +75,16 @@ def executors(chain, seed: int) -> tuple[ChainExecutor, SplitHeadsExecutor | Cha
     return fused, SplitHeadsExecutor(load(chain, heads=True), costs_of(exits, seed + 1, heads=True))
 
 
-def infer(executor, inputs, thresholds):
-    count = len(inputs["x"])
-    answers = Answers(
+def blank(count: int) -> Answers:
+    return Answers(
         outputs=np.full((count, CLASSES), np.nan, np.float32),
         exit_index=np.full(count, -1, np.int32),
         confidence=np.full(count, np.nan, np.float32),
     )
+
+
+def infer(executor, inputs, thresholds):
+    answers = blank(len(inputs["x"]))
     return answers, executor.infer(inputs, thresholds, answers)
 
 
@@ -219,6 +223,19 @@ def test_who_is_not_tested_does_not_leave_whatever_the_threshold(chain_of, batch
     answers, steps = infer(executor, chain.maker.inputs(batch, seed=3), [-5.0, -5.0, -5.0])
     assert (answers.exit_index == 1).all()
     assert [step.tested for step in steps] == [0, batch]
+
+
+@pytest.mark.parametrize("batch", [1, 6])
+def test_watched_samples_go_on_as_in_the_fused_chain(chain_of, batch):
+    chain = skipping_chain(chain_of)
+    inputs, found = chain.maker.inputs(batch, seed=3), []
+    for executor in executors(chain, 1):
+        shadow = Shadowed.of(np.arange(batch) % 2 == 0, (CLASSES,))
+        answers = replace(blank(batch), shadow=shadow)
+        executor.infer(inputs, [0.0, 0.0, 0.0], answers)
+        found.append((answers.exit_index, answers.outputs, shadow.early, shadow.outputs[shadow.early]))
+    assert all(np.array_equal(one, other) for one, other in zip(*found, strict=True))
+    assert found[0][2].any()
 
 
 def test_a_closed_exit_that_hands_nothing_on_does_not_run_its_head(chain_of):

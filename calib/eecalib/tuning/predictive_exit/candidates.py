@@ -84,7 +84,7 @@ def predictive_exit_candidates(
 
 def _calibrated(played: Played, data: TuningData, right: NDArray[np.bool_], drop: float) -> list[_Option]:
     """Return tables for the thresholds that a drop allows: testing at each exit that is used, and fitted ones."""
-    thresholds = thresholds_for_drop(played, data, drop, thorough=True)
+    thresholds = thresholds_for_drop(played, data, drop)
     usable = np.array([threshold is not None for threshold in thresholds], np.bool_)
     scales = tuple(CLOSED if threshold is None else threshold for threshold in thresholds)
     rho: F32 = np.divide(played.table.scores[:, :-1], np.array(scales, np.float32), dtype=np.float32)

@@ -1,0 +1,78 @@
+"""What `eecompile build` does for a policy that is fitted to recordings, for fewer exits, and for a promise."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from eecalib.certify import method_by_name
+from eecompile.build import BuildSettings
+from eecompile.stages import Stages
+from eecompile.tune.report import TuneReport
+from eecompile.tune.settings import TuneSettings
+from eecompile.tune.tune import tune
+from eengines.errors import UserError
+from eerun.data import default_data_path
+from eerun.policies import POLICIES, MaxProbabilityPolicy, needs_data
+
+__all__ = ["AfterBuild", "built_policy", "tune_after_build"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class AfterBuild:
+    """What is tuned right after a build.
+
+    Attributes:
+        policies: names of policies, or `all`; those of `eecompile tune`.
+        select_exits: see `TuneSettings`.
+        split_heads: see `TuneSettings`.
+        certify: see `TuneSettings`.
+        confidence: see `TuneSettings`.
+        certify_method: see `TuneSettings`.
+    """
+
+    policies: tuple[str, ...]
+    select_exits: bool
+    split_heads: bool | None
+    certify: float | None
+    confidence: float
+    certify_method: str
+
+    @property
+    def needed(self) -> bool:
+        """Whether a build alone does not do it."""
+        return self.select_exits or bool(self.split_heads) or self.certify is not None or not _is_built(self.policies)
+
+
+def built_policy(policies: tuple[str, ...]) -> str:
+    """Return the policy that a build gives its graphs: the one asked for, or what the other is tuned from."""
+    return policies[0] if _is_built(policies) else MaxProbabilityPolicy.name
+
+
+def _is_built(policies: tuple[str, ...]) -> bool:
+    """Whether it is one policy without parameters."""
+    return len(policies) == 1 and policies[0] in POLICIES and not needs_data(policies[0])
+
+
+def tune_after_build(model: Path, built: BuildSettings, wish: AfterBuild, stages: Stages) -> TuneReport:
+    """Tune the bundle that was just built, on the data of the build.
+
+    Raises:
+        UserError: thresholds were given by hand.
+    """
+    if built.thresholds is not None:
+        raise UserError("--thresholds", "got thresholds by hand for what is tuned on recordings", "Leave them out")
+    beside = default_data_path(model)
+    settings = TuneSettings(
+        data=built.data or (None if beside is None else str(beside)),
+        policies=wish.policies,
+        max_drop=built.max_drop,
+        agreement=built.agreement,
+        select_exits=wish.select_exits,
+        split_heads=wish.split_heads,
+        certify=wish.certify,
+        confidence=wish.confidence,
+        certify_method=method_by_name(wish.certify_method),
+        threads=built.threads,
+        measure_seconds=built.measure_seconds,
+        seed=built.seed,
+    )
+    return tune(built.output or model.with_suffix(".ee"), settings, stages)
