@@ -116,7 +116,7 @@ def _open_split(folder: Path, name: str, split: _Split, header: _Header) -> Spli
     def array(part: str) -> NDArray[Any]:
         path = folder / f"{name}.{part}.npy"
         try:
-            found: NDArray[Any] = np.load(path, mmap_mode="r", allow_pickle=False)
+            found: NDArray[Any] = np.lib.format.open_memmap(path, mode="r")
         except (OSError, ValueError, EOFError) as error:
             raise DataError(str(path), f"it is missing or damaged: {error}", AGAIN) from error
         axis = 1 if part == "scores" else 0

@@ -27,8 +27,8 @@ __all__ = ["MAP_TUNERS", "TUNERS", "Tuner", "map_policies", "tuners_for"]
 KEPT_LISTS = 8
 """Lists of candidates that are kept: tuners of one family ask for the same."""
 
-PAME_STEP = 0.05
-"""Of the published grid of confidence thresholds."""
+PAME_STEPS = 20
+"""Of the published grid of confidence thresholds, from 0 to 1."""
 
 Drops = Sequence[float]
 
@@ -157,8 +157,9 @@ def _halve(tuner: Tuner, data: TuningData, budget: float) -> Candidate:
 
 def _on_grid(played: Played) -> Played:
     """Scores rounded down to the published grid, so that thresholds are its numbers."""
-    steps = np.floor(played.table.scores / np.float32(PAME_STEP) + np.float32(1e-4))
-    return replace(played, table=replace(played.table, scores=(steps * PAME_STEP).astype(np.float32)))
+    grid = (np.arange(PAME_STEPS + 1) / PAME_STEPS).astype(np.float32)
+    steps = np.searchsorted(grid, played.table.scores, side="right") - 1
+    return replace(played, table=replace(played.table, scores=grid[steps]))
 
 
 def exit_logits(trace: Trace) -> ExitTrace:

@@ -16,7 +16,8 @@ def tune_summary(report: "TuneReport") -> str:
         f"Samples: {counts}",
         *policy_lines(report),
         "",
-        f"Chosen: {_chosen(report.policies[0])}",
+        f"Chosen: {report.chosen}; {report.runs} comes first, expected {report.runs_ms:.2f} ms a batch on tune",
+        f"Leave when score >= {_thresholds(report)}",
     ]
     if report.certificate is not None:
         lines.append(certificate_line(report.certificate))
@@ -31,6 +32,7 @@ def tune_summary(report: "TuneReport") -> str:
 def policy_lines(report: "TuneReport") -> list[str]:
     """One line for each policy that was tried."""
     from eerun.bench.table import aligned, number, share
+    from eerun.bundle import TUNE_NAME
 
     head = (
         "",
@@ -46,7 +48,9 @@ def policy_lines(report: "TuneReport") -> list[str]:
         "leave",
     )
     rows: list[tuple[str, ...]] = [("", "tune", "", "", "", "", "test", "", "", "", ""), head]
-    for index, each in enumerate(report.policies):
+    best = {each.name: each for each in reversed(report.policies)}
+    shown = [each for each in report.policies if best[each.name] is each]
+    for index, each in enumerate(shown):
         tune, test = each.tune, each.test
         row = [_name(each) + (" →" if not index else " ✗" if each.refused else "")]
         row += [number(tune.batch_ms, 3), number(tune.batch_p99_ms, 3), number(tune.single_ms, 3)]
@@ -63,6 +67,7 @@ def policy_lines(report: "TuneReport") -> list[str]:
         f"ms expected; x: times the speed of the fastest whole network ({report.fastest_whole}), which takes "
         f"{report.whole_ms:.2f} ms a batch of {report.batch}, {report.whole_single_ms:.2f} ms alone",
         "drop: relative to the final exit in float32; test chose nothing",
+        *([] if len(shown) == len(report.policies) else [f"each policy with its best exits; {TUNE_NAME} has all"]),
         *(f"✗ {each.name}: {each.refused}" for each in report.policies if each.refused),
     ]
 
@@ -83,9 +88,9 @@ def _name(policy: "PolicyReport") -> str:
     return f"{policy.name}, {len(policy.exits)} exits{', heads apart' if policy.heads_apart else ''}"
 
 
-def _chosen(policy: "PolicyReport") -> str:
-    thresholds = ", ".join(
-        f"{exit_} {'never' if value is None else f'{value:.4f}'}"
-        for exit_, value in zip(policy.exits, policy.thresholds, strict=False)
+def _thresholds(report: "TuneReport") -> str:
+    exits = report.policies[0].exits
+    return ", ".join(
+        f"{'never' if value is None else f'{value:.4f}'} at {exit_}"
+        for exit_, value in zip(exits, report.thresholds, strict=False)
     )
-    return f"{policy.name}: leave at {thresholds}"

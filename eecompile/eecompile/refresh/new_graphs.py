@@ -14,6 +14,7 @@ from eecompile.build.report import BuildReport
 from eecompile.ingest import IngestSettings, ingest
 from eecompile.refresh.changed_values import changed_values, same_but_for_weights
 from eecompile.refresh.observe_anew import observe_anew
+from eecompile.regraph import ExitNames, rescore
 from eecompile.split import Split
 from eecompile.stages import Stages
 from eengines.errors import BuildError
@@ -95,7 +96,7 @@ def _cut_again(
     manifest = bundle.manifest
     with stages.stage("load and export"):
         ingested = ingest(checkpoint, IngestSettings(factory=factory, exits=manifest.exits))
-    policy = bundle.policy(manifest.chosen).make()
+    policy = bundle.policy(_portable(bundle)).make()
     lengths = manifest.lengths
     fitted = at_length(samples, manifest.inputs, lengths[-1].length) if lengths else samples
     return cut_network(ingested, fitted, policy, inputs=manifest.inputs, lengths=lengths, stages=stages).split
@@ -136,16 +137,27 @@ def _lengths(bundle: Bundle) -> Lengths | None:
 def _lower(bundle: Bundle, source: Lowering) -> tuple[dict[str, bytes], dict[str, str]]:
     """All graphs on the CPU that are not those of the bundle, by path, and what is not written."""
     manifest, files, lost = bundle.manifest, dict[str, bytes](), dict[str, str]()
-    paths = tuple(segment.file for segment in manifest.segments)
-    portable = replace(
-        manifest.chosen, engine=PORTABLE.engine, precision="float32", segments=paths, whole=manifest.whole
-    )
+    portable = _portable(bundle)
+    scored = bundle.policy(portable).make()
+    names = [ExitNames(logits=entry.logits, score=entry.score) for entry in manifest.segments]
     for entry in (portable, *(entry for entry in manifest.configurations if entry.device is None)):
         if entry.precision not in LOWERED:
             lost[entry.name] = f"{entry.precision} graphs need the data of the build: build again"
             continue
         graphs = lower_graphs(source, family=entry.engine, precision=entry.precision)
+        policy = bundle.policy(entry).make()
+        if policy != scored:
+            graphs = replace(graphs, segments=rescore(graphs.segments, policy, names))
         for file, graph in zip((*entry.segments, entry.whole), (*graphs.segments, graphs.whole), strict=True):
             if manifest.files[file].sha256 != hashlib.sha256(graph).hexdigest():
                 files[file] = graph
     return files, lost
+
+
+def _portable(bundle: Bundle) -> ConfigurationEntry:
+    """The configuration whose graphs are the float32 graphs of the manifest, or one made of them."""
+    manifest = bundle.manifest
+    paths = tuple(segment.file for segment in manifest.segments)
+    found = (entry for entry in manifest.configurations if entry.segments == paths)
+    made = replace(manifest.chosen, engine=PORTABLE.engine, precision="float32", segments=paths, whole=manifest.whole)
+    return next(found, made)

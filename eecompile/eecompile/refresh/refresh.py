@@ -18,6 +18,7 @@ from eecompile.refresh.source_model import SourceModel, load_source
 from eecompile.refresh.train_exits import TrainedExits, train_exits
 from eecompile.refresh.write_refresh import Replacement, write_refresh
 from eecompile.stages import Stages
+from eengines.errors import UserError
 from eerun.bundle import Bundle, check_amendable, open_bundle
 from eerun.cli.output_file import check_writable
 from eerun.data import Samples
@@ -49,6 +50,7 @@ def refresh(path: Path, settings: RefreshSettings, stages: Stages) -> RefreshRep
     started = perf_counter()
     bundle = open_bundle(path)
     check_amendable(path)
+    _refuse_heads(bundle)
     source, output, splits = _load(bundle, settings, stages)
     trained = train_exits(source, splits["train"], settings.train, min_gain=settings.min_gain, stages=stages)
     with TemporaryDirectory(prefix="eecompile-refresh-") as folder:
@@ -85,6 +87,17 @@ def _load(bundle: Bundle, settings: RefreshSettings, stages: Stages) -> tuple[So
         check_writable(output, flag="--output")
         shape = source.module.attachment.output
         return source, output, recent_splits(settings, bundle.manifest, output=shape)
+
+
+def _refuse_heads(bundle: Bundle) -> None:
+    """Heads that are graphs of their own cannot be written again yet.
+
+    Raises:
+        UserError: there are such.
+    """
+    if any(entry.heads for entry in bundle.manifest.configurations):
+        problem = "its heads are graphs of their own, and a refresh writes whole segments"
+        raise UserError(str(bundle.path), problem, "Run `eecompile tune --no-split-heads` first, and tune again later")
 
 
 def _save(source: SourceModel, trained: TrainedExits, folder: Path) -> Path | None:

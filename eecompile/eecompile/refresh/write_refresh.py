@@ -14,6 +14,7 @@ from eecompile.refresh.source_model import SourceModel
 from eengines.errors import BundleError
 from eerun.bundle import (
     REFRESH_NAME,
+    TUNE_NAME,
     Bundle,
     Manifest,
     SplitEntry,
@@ -75,7 +76,7 @@ def write_refresh(new: Replacement, report: RefreshReport) -> None:
             return replace(changed, source=new.output.name, source_sha256=report.source_sha256)
 
         if new.checkpoint is None:
-            rewrite_bundle(bundle.path, change, files)
+            rewrite_bundle(bundle.path, change, files, drop=(TUNE_NAME,))
             return
         try:
             write_pending(new.checkpoint, new.output, bundle.path)

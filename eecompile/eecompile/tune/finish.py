@@ -1,6 +1,6 @@
 """Take what was chosen to every configuration on the CPU, record the final graphs, and certify them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -13,16 +13,12 @@ from eecompile.build.tune import split_report
 from eecompile.stages import Stages
 from eecompile.tune.certify_policy import Recorded, certify_policy
 from eecompile.tune.new_bundle import NewBundle, new_bundle
-from eecompile.tune.record import record_bundle
 from eecompile.tune.report import CertificateReport
 from eecompile.tune.settings import TuneSettings
-from eecompile.tune.try_policies import Bench, TriedPolicy, mac_table, try_policies
-from eecompile.tune.tuned_configuration import TunedConfiguration, tuned_configuration
-from eecompile.tune.variant import Shape, measure_shapes
-from eengines.errors import EngineError
-from eerun.choose_configuration import usable_configurations
+from eecompile.tune.try_policies import TriedPolicy
+from eecompile.tune.tune_all import tune_all
+from eecompile.tune.tuned_configuration import TunedConfiguration
 from eerun.configuration import HostConfiguration
-from eerun.costs import CostTable
 from eerun.data import Samples
 
 __all__ = ["Finished", "finish"]
@@ -55,109 +51,59 @@ def finish(
     settings: TuneSettings,
     stages: Stages,
 ) -> Finished:
-    """Return the bundle as it will be; nothing is written yet."""
+    """Return the bundle as it will be; nothing is written yet.
+
+    Args:
+        way: the configuration that policies were tried on.
+        best: what was chosen.
+        splits: the samples.
+        recording: of that configuration.
+        settings: what the user chose.
+        stages: where progress is shown.
+    """
     bundle, shape = way.bundle, best.bench.shape
-    others = [
-        each
-        for each in usable_configurations(bundle).configurations
-        if isinstance(each, HostConfiguration) and each.name != way.name
-    ]
-    changed = _changed(way, shape)
-    costs = _other_costs(others, shape, splits, settings, stages) if changed else [each.costs() for each in others]
-    tuned = [tuned_configuration(bundle, way.entry, shape, best, best.bench.costs, measured=changed)]
-    for other, table in zip(others, costs, strict=True):
-        found = _tune_other(other, best, table, splits, settings, stages)
-        if found is not None:
-            tuned.append(tuned_configuration(bundle, other.entry, shape, found, table, measured=changed))
-    new = new_bundle(bundle, shape, tuned, exits_change=len(shape.kept) < len(bundle.manifest.exits) - 1)
-    certificate, warnings = None, list(new.warnings)
-    if changed or settings.certify is not None:
-        final = _record_final(new, way, splits, recording, settings, stages)
+    first, *others = tune_all(way, best, splits, settings, stages)
+    exits_change = len(shape.kept) < len(bundle.manifest.exits) - 1
+    new = new_bundle(bundle, shape, (first, *others), exits_change=exits_change)
+    if first.entry.name == way.name and not first.measured and settings.certify is None:
+        final = _played(first.tried, recording)
     else:
-        final = _played(best, recording)
+        final = _record_final(new, first, splits, recording, settings, stages)
+    certificate = None
     if settings.certify is not None:
-        agreement = settings.agreement or splits["certify"].labels is None
-        ladder = ladder_of(best.tried.candidate, best.bench.data("tune"), settings.certify)
-        with stages.stage(f"certify {len(ladder)} candidates on {len(splits['certify'])} samples"):
-            promise = certify_policy(
-                tuned[0].policy,
-                tuple(each.thresholds for each in ladder),
-                final,
-                replace(way, bundle=new.overlay, entry=tuned[0].entry),
-                settings,
-                agreement=agreement,
-            )
-        certificate = promise.report
-        tuned[0] = replace(
-            tuned[0], policy=promise.policy, files={**tuned[0].files, tuned[0].entry.policy: promise.policy}
-        )
-        new = new_bundle(bundle, shape, tuned, exits_change=new.exits_change)
-    reports = _reports(final, tuned[0], splits)
+        first, certificate = _promised(first, new, final, splits, settings, stages)
+        new = new_bundle(bundle, shape, (first, *others), exits_change=exits_change)
     return Finished(
         new=new,
-        configurations=tuple(tuned),
-        splits=reports,
+        configurations=(first, *others),
+        splits=_reports(final, first, splits),
         certificate=certificate,
-        warnings=(*warnings, *_warnings(best, settings)),
+        warnings=(*new.warnings, *_warnings(best, settings)),
     )
 
 
-def _changed(way: HostConfiguration, shape: Shape) -> bool:
-    """Whether exits go, or heads move: then costs are new."""
-    early = len(way.bundle.manifest.exits) - 1
-    return len(shape.kept) < early or shape.heads_apart != bool(way.entry.heads)
-
-
-def _other_costs(
-    others: Sequence[HostConfiguration],
-    shape: Shape,
+def _promised(
+    first: TunedConfiguration,
+    new: NewBundle,
+    final: Mapping[str, Recorded],
     splits: Mapping[str, Samples],
     settings: TuneSettings,
     stages: Stages,
-) -> list[CostTable]:
-    if not others:
-        return []
-    samples = {name: array[:64] for name, array in splits["tune"].inputs.items()}
-    with stages.stage(f"measure {len(others)} other configurations, in turns"):
-        pairs = [(each, shape) for each in others]
-        tables = measure_shapes(
-            pairs, samples, stages.progress, seconds=settings.measure_seconds, threads=settings.threads
+) -> tuple[TunedConfiguration, CertificateReport]:
+    """The first configuration with the fastest thresholds that can be promised."""
+    assert settings.certify is not None  # noqa: S101 - the caller asks only then
+    ladder = ladder_of(first.tried.tried.candidate, first.tried.bench.data("tune"), settings.certify)
+    with stages.stage(f"certify {len(ladder)} candidates on {len(splits['certify'])} samples"):
+        promise = certify_policy(
+            first.policy,
+            tuple(each.thresholds for each in ladder),
+            final,
+            HostConfiguration(bundle=new.overlay, entry=first.entry, backend=first.entry.engine),
+            settings,
+            agreement=settings.agreement or splits["certify"].labels is None,
         )
-    return list(tables)
-
-
-def _tune_other(
-    way: HostConfiguration,
-    best: TriedPolicy,
-    costs: CostTable,
-    splits: Mapping[str, Samples],
-    settings: TuneSettings,
-    stages: Stages,
-) -> TriedPolicy | None:
-    """Fit the chosen policy to another configuration; None: it cannot be recorded here."""
-    try:
-        float32 = {"tune": best.bench.recording.splits["tune"].float32}
-        recording = record_bundle(way, {"tune": splits["tune"]}, stages, threads=settings.threads, float32=float32)
-    except EngineError as error:
-        stages.warn(f"{way.name} goes: {error.where}: {error.problem}")
-        return None
-    agreed = {name: split.against(agreement=settings.agreement) for name, split in recording.splits.items()}
-    bench = Bench(
-        recording=replace(recording, splits=agreed),
-        shape=best.bench.shape,
-        costs=costs,
-        macs=mac_table(way.bundle.manifest, best.bench.shape),
-        names=best.bench.names,
-        batch=best.bench.batch,
-        whole=best.bench.whole,
-        seed=settings.seed,
-    )
-    in_macs = settings.budget_macs is not None
-    with stages.stage(f"tune {best.report.name} for {way.words}"):
-        found = try_policies(
-            bench, {best.report.name: best.tuner}, settings.goal, stages, in_macs=in_macs, max_tail=None
-        )
-    return found[0] if found else None
+    files = {**first.files, first.entry.policy: promise.policy}
+    return replace(first, policy=promise.policy, files=files), promise.report
 
 
 def _played(best: TriedPolicy, recording: Recording) -> dict[str, Recorded]:
@@ -170,16 +116,16 @@ def _played(best: TriedPolicy, recording: Recording) -> dict[str, Recorded]:
 
 def _record_final(
     new: NewBundle,
-    way: HostConfiguration,
+    first: TunedConfiguration,
     splits: Mapping[str, Samples],
     recording: Recording,
     settings: TuneSettings,
     stages: Stages,
 ) -> dict[str, Recorded]:
     """Run all splits through the final graphs of the first configuration, with exits off."""
-    final = HostConfiguration(bundle=new.overlay, entry=new.first, backend=way.backend)
+    final = HostConfiguration(bundle=new.overlay, entry=first.entry, backend=first.entry.engine)
     found = {}
-    with stages.stage(f"record {way.words} as it will run"):
+    with stages.stage(f"record {final.words} as it will run"):
         executor = final.open_chain(threads=settings.threads)
         for index, (name, samples) in enumerate(splits.items()):
 

@@ -33,32 +33,26 @@ class NewBundle:
     exits_change: bool
     warnings: tuple[str, ...]
 
-    @property
-    def first(self) -> ConfigurationEntry:
-        """The configuration that was tuned first."""
-        return self.manifest.chosen
-
 
 def new_bundle(bundle: Bundle, shape: Shape, tuned: Sequence[TunedConfiguration], *, exits_change: bool) -> NewBundle:
-    """Return the bundle with tuned configurations, the first of them in front of the others on the CPU.
+    """Return the bundle with tuned configurations, in front of the others on the CPU.
 
     Configurations of cards and graphs for other devices stay with the policy that they have; where exits go, they go.
 
     Args:
         bundle: as it is.
         shape: the exits that stay.
-        tuned: configurations on the CPU as they will be; the first is the one that policies were tried on.
+        tuned: configurations on the CPU as they will be, in their order.
         exits_change: whether exits go.
     """
     manifest = bundle.manifest
     files: dict[str, object] = {}
     for each in tuned:
         files |= each.files
-    order = (tuned[0], *sorted(tuned[1:], key=lambda each: each.expected_ms))
     kept = [] if exits_change else [entry for entry in manifest.configurations if entry not in _tuned(manifest, tuned)]
     cards = [entry for entry in kept if entry.device is not None]
     others = [entry for entry in kept if entry.device is None]
-    new = replace(manifest, configurations=(*cards, *(each.entry for each in order), *others))
+    new = replace(manifest, configurations=(*cards, *(each.entry for each in tuned), *others))
     if exits_change:
         float32 = make_graphs(bundle, _canonical(manifest), _heads(manifest), shape, tuned[0].graphs.policy)
         names = tuple(manifest.exits[index] for index in (*shape.kept, len(manifest.exits) - 1))

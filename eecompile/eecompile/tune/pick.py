@@ -29,7 +29,7 @@ def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPol
         )
         raise BuildError("eecompile tune", reasons, "Allow more with --max-tail, or try other policies")
     if goal.budget is None:  # shapes are measured in runs of their own, each beside the whole network
-        return min(allowed, key=lambda each: each.report.tune.batch_ms / each.report.whole_ms)
+        return min(allowed, key=lambda each: each.against_whole)
     cost = [each.report.tune.macs if in_macs else each.report.tune.batch_ms for each in allowed]
     within = [each for each, spent in zip(allowed, cost, strict=True) if spent is not None and spent <= goal.budget]
     if not within:

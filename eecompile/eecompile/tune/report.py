@@ -113,8 +113,11 @@ class TuneReport:
         whole_ms: measured milliseconds of a batch in the fastest whole network without exit heads.
         whole_single_ms: the same of one sample.
         fastest_whole: name of that configuration.
-        policies: everything that was tried, the chosen one first.
+        policies: everything that was tried, the chosen one first, then from fast to slow.
         chosen: name of the tuner whose policy the bundle runs now.
+        runs: name of the configuration that comes first now.
+        runs_ms: expected milliseconds of a batch there, on *tune*.
+        thresholds: of that configuration, for each exit but the last.
         ranks: how well scores rank.
         certificate: None: nothing was to be promised.
         warnings: what the user should know.
@@ -134,6 +137,9 @@ class TuneReport:
     fastest_whole: str
     policies: tuple[PolicyReport, ...]
     chosen: str
+    runs: str
+    runs_ms: float
+    thresholds: tuple[float | None, ...]
     ranks: tuple[RankReport, ...]
     certificate: CertificateReport | None
     warnings: tuple[str, ...]

@@ -31,7 +31,8 @@ class TuneSettings:
         certify: largest risk to promise: of the drop, or of disagreement; None: promise nothing.
         confidence: of the promise.
         certify_method: `betting` or `hoeffding-bentkus`.
-        engine: backend of the configuration that policies are tried on; `auto`: the first that runs here.
+        engine: backend of the configuration that policies are tried on; `auto`: that of the trace, or the fastest chain
+            on this CPU.
         precision: of its graphs, or `auto`.
         threads: threads of the engine; None: as many as cores.
         measure_seconds: how long costs are measured where graphs change, for each set of graphs.

@@ -5,12 +5,12 @@ from pathlib import Path
 
 from eecalib.trace import Recording, write_recording
 from eecompile.stages import Stages
+from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
 from eecompile.tune.load_splits import load_splits
 from eecompile.tune.record import record_bundle
 from eengines.errors import UserError
 from eerun.bundle import open_bundle
-from eerun.choose_configuration import AUTO, choose_configuration
-from eerun.configuration import HostConfiguration
+from eerun.choose_configuration import AUTO
 
 __all__ = ["TraceSettings", "trace_bundle"]
 
@@ -22,7 +22,7 @@ class TraceSettings:
     Attributes:
         data: the data of the build; None: the `.npz` of the model's or the bundle's name beside the bundle.
         output: folder to write; None: the bundle's name with `.trace`, beside it.
-        engine: backend of the configuration that is recorded; `auto`: the first that runs here.
+        engine: backend of the configuration that is recorded; `auto`: the fastest chain on this CPU.
         precision: of its graphs, or `auto`.
         threads: threads of the engine; None: as many as cores.
     """
@@ -49,9 +49,9 @@ def trace_bundle(path: Path, settings: TraceSettings, stages: Stages) -> tuple[R
     output = settings.output or path.with_suffix(".trace")
     if output.exists() and (not output.is_dir() or any(output.iterdir())):
         raise UserError(str(output), "it exists and is not empty", "Choose another place with -o, or remove it")
-    way = choose_configuration(bundle, engine=settings.engine, precision=settings.precision)
-    if not isinstance(way, HostConfiguration):
-        raise UserError(way.name, "it runs on a card, and traces are recorded on the CPU", "Choose --engine")
+    way = configuration_to_try(
+        bundle, configurations_here(bundle), engine=settings.engine, precision=settings.precision
+    )
     splits = load_splits(bundle, settings.data)
     recording = record_bundle(way, splits, stages, threads=settings.threads)
     with stages.stage("write the trace"):

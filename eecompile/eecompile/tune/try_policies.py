@@ -81,6 +81,11 @@ class TriedPolicy:
     tried: Tried
     report: PolicyReport
 
+    @property
+    def against_whole(self) -> float:
+        """Expected time on *tune*, as a share of what the fastest whole network took in the same run."""
+        return self.report.tune.batch_ms / self.report.whole_ms
+
 
 def try_policies(
     bench: Bench, tuners: Mapping[str, Tuner], goal: Goal, stages: Stages, *, in_macs: bool, max_tail: float | None

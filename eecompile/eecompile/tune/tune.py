@@ -9,6 +9,7 @@ from time import perf_counter
 from eecalib.trace import MapTrace, Recording, open_recording
 from eecalib.tuning.tuners import Tuner, tuners_for
 from eecompile.stages import Stages
+from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
 from eecompile.tune.drop_exits import exit_sets
 from eecompile.tune.finish import Finished, finish
 from eecompile.tune.load_splits import load_splits
@@ -22,7 +23,6 @@ from eecompile.tune.variant import Shape, measure_shapes
 from eecompile.tune.write_tune import write_tune
 from eengines.errors import UserError
 from eerun.bundle import Bundle, check_amendable, open_bundle
-from eerun.choose_configuration import choose_configuration, usable_configurations
 from eerun.configuration import HostConfiguration
 from eerun.costs import CostTable
 from eerun.data import Samples
@@ -119,21 +119,23 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
 
 def _subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subject:
     """The configuration, its recording, and the samples."""
-    way = choose_configuration(bundle, engine=settings.engine, precision=settings.precision)
-    ways = [each for each in usable_configurations(bundle).configurations if isinstance(each, HostConfiguration)]
-    if not isinstance(way, HostConfiguration):
-        raise UserError(way.name, "it runs on a card, and `eecompile engines` tunes what runs there", "Choose --engine")
     refuse_unusable(bundle, settings)
+    opened = None if settings.trace is None else open_recording(settings.trace)
+    ways = configurations_here(bundle)
+    way = configuration_to_try(
+        bundle,
+        ways,
+        engine=settings.engine,
+        precision=settings.precision,
+        recorded=None if opened is None else opened.configuration,
+    )
     costs = way.costs()
     batch = settings.batch or costs.max_batch
     if batch > costs.max_batch:
         raise UserError("--batch", f"got {batch}, the bundle was measured up to {costs.max_batch}", "Give less")
     splits = load_splits(bundle, settings.data)
-    if settings.trace is None:
-        recording = record_bundle(way, splits, stages, threads=settings.threads)
-    else:
-        recording = open_recording(settings.trace)
-        check_recording(recording, way, splits)
+    recording = opened or record_bundle(way, splits, stages, threads=settings.threads)
+    check_recording(recording, way, splits)
     agreed = {name: split.against(agreement=settings.agreement) for name, split in recording.splits.items()}
     return Subject(
         way=way,
@@ -224,7 +226,7 @@ def _report(
     subject: Subject, tried: Sequence[TriedPolicy], best: TriedPolicy, finished: Finished, settings: TuneSettings
 ) -> TuneReport:
     """Everything but the times."""
-    order = [best, *(each for each in tried if each is not best)]
+    others = sorted((each for each in tried if each is not best), key=lambda each: each.against_whole)
     return TuneReport(
         bundle=subject.bundle.path.name,
         configuration=subject.way.name,
@@ -234,8 +236,11 @@ def _report(
         whole_ms=best.bench.whole_ms,
         whole_single_ms=best.bench.whole.run_ms(0, 1),
         fastest_whole=subject.fastest.name,
-        policies=tuple(each.report for each in order),
+        policies=tuple(each.report for each in (best, *others)),
         chosen=best.report.name,
+        runs=finished.configurations[0].entry.name,
+        runs_ms=finished.configurations[0].expected_ms,
+        thresholds=finished.configurations[0].policy.thresholds,
         ranks=rank_scores(subject.recording, best.bench.shape.kept),
         certificate=finished.certificate,
         warnings=finished.warnings,

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from eecompile.tune.try_policies import TriedPolicy
 from eecompile.tune.variant import ExitGraphs, Shape, make_graphs
 from eerun.bundle import Bundle, ConfigurationEntry, PolicyFile
+from eerun.configuration import HostConfiguration
 from eerun.costs import CostTable
 from eerun.policies import parameters_of
 
@@ -22,6 +23,7 @@ class TunedConfiguration:
         graphs: with its score.
         costs: measured in this shape.
         tried: what was found for it.
+        measured: whether costs are new: the graphs have another shape.
         files: what it adds or replaces, by path: graphs as bytes, all else as JSON.
     """
 
@@ -30,6 +32,7 @@ class TunedConfiguration:
     graphs: ExitGraphs
     costs: CostTable
     tried: TriedPolicy
+    measured: bool
     files: Mapping[str, object]
 
     @property
@@ -39,13 +42,13 @@ class TunedConfiguration:
 
 
 def tuned_configuration(
-    bundle: Bundle, entry: ConfigurationEntry, shape: Shape, tried: TriedPolicy, costs: CostTable, *, measured: bool
+    bundle: Bundle, way: HostConfiguration, shape: Shape, tried: TriedPolicy, costs: CostTable, *, measured: bool
 ) -> TunedConfiguration:
     """Return a configuration with another policy, and in another shape.
 
     Args:
         bundle: as it is.
-        entry: of the configuration.
+        way: the configuration as it is.
         shape: the exits that stay.
         tried: what was found for it.
         costs: in this shape.
@@ -54,7 +57,7 @@ def tuned_configuration(
     Raises:
         BuildError: the graphs cannot be changed.
     """
-    candidate = tried.tried.candidate
+    entry, candidate = way.entry, tried.tried.candidate
     graphs = make_graphs(bundle, entry.segments, entry.heads, shape, candidate.policy)
     heads = tuple(f"{file.rpartition('/')[0]}/head-{index}.onnx" for index, file in enumerate(entry.segments[:-1]))
     segments = entry.segments[: len(graphs.segments)]
@@ -66,4 +69,6 @@ def tuned_configuration(
     files[entry.policy] = policy
     if measured:
         files[entry.costs] = costs
-    return TunedConfiguration(entry=new, policy=policy, graphs=graphs, costs=costs, tried=tried, files=files)
+    return TunedConfiguration(
+        entry=new, policy=policy, graphs=graphs, costs=costs, tried=tried, measured=measured, files=files
+    )
