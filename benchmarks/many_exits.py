@@ -19,11 +19,11 @@ import msgspec
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from benchmarks.exit_selection import Selection, select_exits
+from benchmarks.exit_selection import SEARCH_POLICY, Selection, select_exits
 from benchmarks.figure_result import add_common_flags, write_figure
 from benchmarks.plain_networks import PLAIN, TRUNK, PlainNetwork, plain_network
 from benchmarks.shown_stages import ShownStages
-from eecalib.record import record_exits
+from eecalib.trace import ExitTrace, record_trace
 from eecompile.attach.attach import attach
 from eecompile.attach.change_heads import attachment_of, choose, prune
 from eecompile.attach.settings import AttachSettings
@@ -35,10 +35,12 @@ from eerun.bench import BenchResult, BenchSettings, Scenario, json_report, run_b
 from eerun.bundle import open_bundle
 from eerun.choose_configuration import choose_configuration
 from eerun.data import load_data, make_splits
-from eerun.policies import POLICIES
+from eerun.policies import POLICIES, needs_data
 
 HEADS = "linear(4)"
-SEARCH_POLICY = "max-probability"
+BUILT_POLICIES = [name for name, policy in POLICIES.items() if policy.for_rows and not needs_data(name)]
+"""Policies that a build takes for a network with one answer a sample."""
+
 LESS_LATENCY, ACCURACY_KEPT = 0.40, 0.99
 PAME = {"less_latency": 0.399, "accuracy_kept": 0.9968, "where": "ICS 2022, abstract; GPU"}
 TRAINED_WITH = ("heads", "samples", "epochs", "batch", "train_precision")
@@ -101,9 +103,10 @@ def search(bundle: Path, network: PlainNetwork, args: argparse.Namespace) -> Sel
     samples = make_splits(load_data(str(network.data), input_names=names), seed=SEED)["tune"]
     with ConsoleStages(verbose=True) as stages:
         with stages.stage("record exits"):
-            table = record_exits(way.open_chain(), samples, stages.progress)
+            trace = record_trace(way.open_chain(), samples, (), stages.progress)
         with stages.stage("search for the exits that pay"):
-            return select_exits(table, way.costs(), max_drop=args.max_drop, progress=stages.progress)
+            assert isinstance(trace, ExitTrace)
+            return select_exits(trace, way.costs(), max_drop=args.max_drop, progress=stages.progress)
 
 
 def keep_exits(model: Path, kept: tuple[int, ...]) -> Path:
@@ -191,7 +194,7 @@ def run(args: argparse.Namespace, work: Path) -> None:
         print("no early exit pays: the expected time is least without any")
         return
     chosen = keep_exits(model, selection.kept)
-    for policy in args.policy or list(POLICIES):
+    for policy in args.policy or BUILT_POLICIES:
         bundle = work / f"{network.name}-{policy}.ee"
         report = build(chosen, build_settings(network, bundle, policy, args), ShownStages())
         result["rows"][f"chosen exits, {policy}"] = measure(bundle, report, network, args)
@@ -211,7 +214,7 @@ def main() -> None:
     parser.add_argument("--train-precision", default="bfloat16", help="of training alone (default bfloat16)")
     parser.add_argument("--max-drop", type=float, default=0.01, help="drop to tune for (default 0.01)")
     parser.add_argument("--int8", action="store_true", help="INT8 alone; default: the fastest precision")
-    parser.add_argument("--policy", action="append", choices=list(POLICIES), help="default: every policy")
+    parser.add_argument("--policy", action="append", choices=BUILT_POLICIES, help="default: every policy")
     parser.add_argument(
         "--measure-seconds",
         type=float,

@@ -10,6 +10,7 @@ import numpy as np
 import onnx
 import pytest
 from fitted_networks import MEAN, SCALE, FittedNetwork, draw_images
+from tunable_bundles import TunableBundle, draw_splits
 
 from eecompile.build.build import build
 from eecompile.build.candidates import Candidate, find_candidates
@@ -177,3 +178,12 @@ def every_precision_for_t4(plain, finished) -> Finished:
 def for_t4(plain, finished) -> Finished:
     """The usual network with INT8 for a T4."""
     return finished(plain, int8=True, target="t4")
+
+
+@pytest.fixture(scope="session")
+def tunable(fitted) -> TunableBundle:
+    """The usual network in INT8 and float32, with more data, and times that do not depend on the machine."""
+    network = fitted(arrays=draw_splits())
+    network.build(RecordedStages(), max_drop=0.02)
+    made = TunableBundle(path=network.path.with_suffix(".ee"))
+    return made.with_steady_times("onnxruntime-int8", "onnxruntime-float32")

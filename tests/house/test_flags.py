@@ -9,6 +9,7 @@ import eerun
 from eecompile.attach.settings import AttachSettings
 from eecompile.build import BuildSettings
 from eecompile.cli.main import app
+from eecompile.compose import ComposeSettings
 from eecompile.device_engines import EnginesSettings
 from eecompile.refresh import RefreshSettings
 from eecompile.train.settings import TrainSettings
@@ -91,6 +92,19 @@ def test_every_refresh_setting_has_a_flag_of_its_default():
                 default = parameters[name].default
                 assert default == expected or (not default and not expected), name
     assert found == set(parameters) - {"bundle", "json_file", "verbose", "help"}
+
+
+def test_every_compose_setting_has_a_flag_of_its_default():
+    settings = ComposeSettings()
+    parameters = {p.name: p for p in typer.main.get_command(app).commands["compose"].params}
+    found = set()
+    for field in dataclasses.fields(settings):
+        name = {"max_memory_bytes": "max_memory"}.get(field.name, field.name)
+        found.add(name)
+        expected = f"{settings.max_drop:.0%}" if name == "max_drop" else getattr(settings, field.name)
+        default = parameters[name].default
+        assert default == expected or (not default and not expected), name
+    assert found == set(parameters) - {"model", "json_file", "verbose", "help"}
 
 
 def test_every_bench_setting_has_a_flag():

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from eecalib.composition.limits import Limits
 from eecalib.exit_choice.merged_costs import merged_costs
 from eecalib.trace import ExitTrace
 from eecalib.tuning.data import TuningData
@@ -96,3 +97,11 @@ class CandidateHeads:
     def memory_bytes(self, kept: Sequence[int]) -> int:
         """Of the weights of these heads."""
         return sum(self.head_bytes[head] for head in kept)
+
+    def keeps(self, limits: Limits, kept: Sequence[int]) -> bool:
+        """Whether these heads keep the limits that do not depend on thresholds."""
+        return (
+            (limits.max_exits is None or len(kept) <= limits.max_exits)
+            and (limits.max_memory_bytes is None or self.memory_bytes(kept) <= limits.max_memory_bytes)
+            and (limits.max_tail is None or self.full_ms(kept) <= (1 + limits.max_tail) * self.whole_ms)
+        )

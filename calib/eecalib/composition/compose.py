@@ -30,6 +30,9 @@ MOST_SEARCHED = 60
 SHARE_OF_DROP = 0.5
 """Of the allowed drop, that compositions are compared at: fitting costs about the rest, with many exits more."""
 
+SETTLED = 3
+"""Of these, so many are tried in turn, the cheapest first, until one pays and keeps the drop after cross-fitting."""
+
 FOLDS = 5
 
 NOBODY: tuple[int, ...] = ()
@@ -78,19 +81,23 @@ def compose(
     required = heads.data(NOBODY).required(drop)
     found = look.find(limits, required=required, most=MOST_SEARCHED)
     wanted = [kept for _, kept in found.best]
-    wanted += [kept for kept in also if kept not in wanted and _keeps(heads, limits, kept)]
-    best_ms, best = heads.whole_ms, NOBODY
+    wanted += [kept for kept in also if kept not in wanted and heads.keeps(limits, kept)]
+    searched = []
     for index, kept in enumerate(wanted):
-        ms = _searched_ms(heads, fitted, limits, kept, drop)
-        if ms < best_ms:
-            best_ms, best = ms, kept
-        progress((index + 1) / (len(wanted) + FOLDS))
-    if not best:
-        return _without(score_of_heads(policy, NOBODY), drop)
-    asked = _allowed_drop(policy.name, heads.data(best), limits)
-    settled = settle(heads, policy.name, best, asked, limits.min_precision)
-    pays = evaluate(settled.candidate, heads.data(settled.kept)).expected_ms < heads.whole_ms
-    return settled if pays else _without(score_of_heads(policy, NOBODY), asked)
+        searched.append((_searched_ms(heads, fitted, limits, kept, drop), kept))
+        progress((index + 1) / (len(wanted) + SETTLED))
+    asked = drop
+    for ms, kept in sorted(searched)[:SETTLED]:
+        if not kept or ms >= heads.whole_ms:
+            break
+        data = heads.data(kept)
+        asked = _allowed_drop(policy.name, data, limits)
+        settled = settle(heads, policy.name, kept, asked, limits.min_precision)
+        outcome = evaluate(settled.candidate, heads.data(settled.kept))
+        if outcome.expected_ms < heads.whole_ms and outcome.correct >= data.required(limits.max_drop):
+            return settled
+    candidate = Candidate(tuner=policy.name, policy=score_of_heads(policy, NOBODY), thresholds=())
+    return Composition(kept=NOBODY, candidate=candidate, asked_drop=asked)
 
 
 def settle(
@@ -111,21 +118,6 @@ def settle(
         if used == kept:
             return Composition(kept=kept, candidate=candidate, asked_drop=drop)
         kept = used
-
-
-def _without(policy: ExitPolicy, drop: float) -> Composition:
-    return Composition(
-        kept=NOBODY, candidate=Candidate(tuner=policy.name, policy=policy, thresholds=()), asked_drop=drop
-    )
-
-
-def _keeps(heads: CandidateHeads, limits: Limits, kept: tuple[int, ...]) -> bool:
-    """Whether heads keep the limits that do not depend on thresholds."""
-    return (
-        (limits.max_exits is None or len(kept) <= limits.max_exits)
-        and (limits.max_memory_bytes is None or heads.memory_bytes(kept) <= limits.max_memory_bytes)
-        and (limits.max_tail is None or heads.full_ms(kept) <= (1 + limits.max_tail) * heads.whole_ms)
-    )
 
 
 def _searched_ms(

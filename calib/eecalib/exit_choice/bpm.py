@@ -28,7 +28,7 @@ def counts_by_batch(moves_on: NDArray[np.bool_], *, batch: int) -> NDArray[np.in
     """
     size = min(batch, len(moves_on))
     batches = len(moves_on) // size
-    return moves_on[: batches * size].reshape(batches, size, -1).sum(axis=1)
+    return np.asarray(moves_on[: batches * size].reshape(batches, size, -1).sum(axis=1), np.int64)
 
 
 def batching_pattern(moves_on: NDArray[np.bool_], *, batch: int) -> NDArray[np.float64]:

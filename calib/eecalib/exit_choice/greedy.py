@@ -124,10 +124,10 @@ def _next(stage: _Stage, played: Played, data: TuningData, max_tail_ms: float | 
 def _moves_on(stage: _Stage, played: Played, data: TuningData, exit_: int) -> NDArray[np.bool_]:
     """Who would move on past an exit: PAME's smallest move-on ratio within what remains of the budget."""
     rows = np.flatnonzero(stage.moving)
-    columns = np.ix_(rows, [exit_, played.table.exits - 1])
+    columns = np.array([exit_, played.table.exits - 1])
     problem = Problem(
-        scores=played.table.scores[columns],
-        correct=played.table.against(agreement=False)[columns],
+        scores=played.table.scores[rows[:, None], columns],
+        correct=played.table.against(agreement=False)[rows[:, None], columns],
         cost=data.cost,
         required=stage.required,
     )

@@ -1,5 +1,7 @@
 """Thresholds of one policy for what the user promises: a drop in quality, or a budget."""
 
+import numpy as np
+
 from eecalib.thresholds.coordinate_descent import descend
 from eecalib.thresholds.idle_exits import without_idle_exits
 from eecalib.thresholds.midpoints import at_midpoints
@@ -15,11 +17,18 @@ HALVINGS = 12
 """Of the interval of right answers in which the most is sought that a budget allows: to a part in 4,096."""
 
 
+UNTESTED = -10
+"""Right answers of a sample where it is not tested, in units of all answers: less than any drop asks for."""
+
+
 def problem_for(played: Played, data: TuningData, required: int) -> Problem:
-    """Return the search problem of a policy: the least expected cost with at least `required` samples right."""
-    return Problem(
-        scores=played.table.scores, correct=played.table.against(agreement=False), cost=data.cost, required=required
-    )
+    """Return the search problem of a policy: the least expected cost with at least `required` samples right.
+
+    Nobody may leave where the policy does not test: it would count as more wrong answers than can be made up for.
+    """
+    right = played.table.against(agreement=False)
+    correct = np.where(played.tested, right, UNTESTED * int(played.table.units.sum()))
+    return Problem(scores=played.table.scores, correct=correct, cost=data.cost, required=required)
 
 
 def thresholds_for_drop(played: Played, data: TuningData, max_drop: float) -> Thresholds:

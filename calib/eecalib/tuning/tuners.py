@@ -148,11 +148,16 @@ class ListTuner:
 
 
 def _halve(tuner: Tuner, data: TuningData, budget: float) -> Candidate:
-    """The candidate of the smallest of many drops whose cost is within a budget."""
-    drops = tuple(np.linspace(0.0, 0.3, 61).tolist())
-    found = tuner.frontier(data, drops)
-    within = [each for each in found if evaluate(each, data).expected_ms <= budget]
-    return within[0] if within else found[-1]
+    """The candidate of the smallest of many drops whose cost is so far below a budget that new samples keep it."""
+    found = tuner.frontier(data, tuple(np.linspace(0.0, 0.3, 61).tolist()))
+    outcomes = [evaluate(each, data) for each in found]
+
+    def first_within(limit: float) -> int:
+        return next((index for index, each in enumerate(outcomes) if each.expected_ms <= limit), len(found) - 1)
+
+    cost, shares = ShareCost(cost=data.cost), np.array(outcomes[first_within(budget)].shares)
+    aim = float(cost.ms(aim_below(cost, shares, budget, added_ms=0.0, seed=data.seed)))
+    return found[first_within(budget - max(0.0, min(budget, cost.most_ms) - aim))]
 
 
 def _on_grid(played: Played) -> Played:
@@ -294,7 +299,9 @@ def tuners_for(names: Sequence[str], *, maps: bool) -> dict[str, Tuner]:
     known = MAP_TUNERS if maps else TUNERS
     for name in names:
         if name != "all" and name not in known:
-            where = "that answers every pixel" if maps and name in TUNERS else "of any kind"
+            where = "of any kind"
+            if name in TUNERS or name in MAP_TUNERS:
+                where = "that answers every pixel" if maps else "with one answer a sample"
             raise UserError(
                 "--policy",
                 f"got {name!r}, which is no policy for a network {where}",

@@ -1,4 +1,4 @@
-"""`eecompile attach | build | engines | heads | inspect | refresh | trace | tune | verify`."""
+"""`eecompile attach | build | compose | engines | heads | inspect | refresh | trace | tune | verify`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -7,6 +7,7 @@ import typer
 
 from eecompile.cli.attach import attach_command
 from eecompile.cli.build import build_command
+from eecompile.cli.compose import compose_command
 from eecompile.cli.engines import engines_command
 from eecompile.cli.heads import heads_command
 from eecompile.cli.inspect import inspect_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 )
 app.command("attach")(attach_command)
 app.command("build")(build_command)
+app.command("compose")(compose_command)
 app.command("engines")(engines_command)
 app.command("heads")(heads_command)
 app.command("inspect")(inspect_command)

@@ -56,6 +56,7 @@ def measure_heads(subject: Subject, settings: ComposeSettings, stages: Stages) -
         SplitError: it cannot be cut behind its taps.
         BuildError: a head cannot be taken apart.
     """
+    backends = _backends(settings, stages)
     samples = subject.splits["tune"].inputs
     with stages.stage("export all heads, cut behind each tap"):
         model = export_heads(subject, samples)
@@ -63,7 +64,8 @@ def measure_heads(subject: Subject, settings: ComposeSettings, stages: Stages) -
     few = {name: array[:SAMPLES] for name, array in samples.items()}
     threads = threads_or_default(settings.threads)
     with stages.stage("measure heads, in turns"):
-        engine, backend = _engine(layers[0], subject, few, settings, stages)
+        engine = _fastest(backends, layers[0], subject, few, settings, stages)
+        backend = backends[engine]
         measured = [
             _measured(chains_of(layer, subject, engine=engine, precision=settings.precision), backend, engine, settings)
             for layer in layers
@@ -84,38 +86,45 @@ def _times(layers: Sequence[HeadLayer], tables: Sequence[CostTable], idle: CostT
         for layer, table in zip(layers, tables, strict=True)
         for head, row in zip(layer.heads, table.head_ms, strict=True)
     }
-    return HeadTimes(trunk=replace(tables[0], head_ms=()), head_ms=tuple(found[head] for head in sorted(found)))
+    return HeadTimes(trunk=_trunk(layers, tables, start), head_ms=tuple(found[head] for head in sorted(found)))
 
 
-def _engine(
-    layer: HeadLayer, subject: Subject, samples: Mapping[str, Array], settings: ComposeSettings, stages: Stages
-) -> tuple[str, Backend]:
-    """The engine that the user wants, or the one that runs the whole network fastest."""
+def _trunk(layers: Sequence[HeadLayer], tables: Sequence[CostTable], start: Sequence[float]) -> CostTable:
+    """The trunk's times: the least of all layers that cut it in the same places.
+
+    The whole network computes what its segments do and is started once, so it takes no longer than they take together,
+    less one start for each cut. Where it was measured to take longer, something else had the cores.
+    """
+    first = tables[0]
+    alike = [table for layer, table in zip(layers, tables, strict=True) if len(layer.heads) == len(layers[0].heads)]
+    segments = tuple(_least([table.segment_ms[index] for table in alike]) for index in range(first.segments))
+    together = [
+        sum(row[bucket] for row in segments) - (first.segments - 1) * start[bucket]
+        for bucket in range(len(first.buckets))
+    ]
+    whole = [max(0.0, ms) for ms in _least([*(table.whole_ms for table in tables), together])]
+    return replace(first, segment_ms=segments, whole_ms=tuple(whole), head_ms=())
+
+
+def _least(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:
+    """The least of each column."""
+    return tuple(map(min, *rows)) if len(rows) > 1 else tuple(rows[0])
+
+
+def _backends(settings: ComposeSettings, stages: Stages) -> dict[str, Backend]:
+    """The engine that the user wants, or those that `auto` chooses from, with this precision."""
     if settings.engine != "auto":
-        return settings.engine, _able(settings.engine, settings.precision)
-    found: dict[str, tuple[Backend, Measured]] = {}
+        return {settings.engine: _able(settings.engine, settings.precision)}
+    found = {}
     for engine in RACED:
         try:
-            backend = _able(engine, settings.precision)
+            found[engine] = _able(engine, settings.precision)
         except EngineError as error:
             stages.detail(f"{engine} is not tried: {error.problem}")
-            continue
-        _, whole = chains_of(layer, subject, engine=engine, precision=settings.precision)
-        found[engine] = backend, _measured((whole, whole), backend, engine, settings)
     if not found:
         problem = f"no engine here has {settings.precision}, expected one of {', '.join(RACED)}"
         raise EngineError("--engine auto", problem, "Choose another --precision")
-    if len(found) > 1:
-        meter = MeterSettings(
-            threads=threads_or_default(settings.threads), buckets=(settings.batch,), seconds=RACE_SECONDS
-        )
-        tables = measure_costs([entry for _, entry in found.values()], samples, meter, stages.progress)
-        for table in tables:
-            stages.detail(f"{table.engine}: {table.whole_ms[-1]:.2f} ms a batch of {settings.batch}, without heads")
-        best = min(tables, key=lambda table: table.whole_ms[-1]).engine
-    else:
-        (best,) = found
-    return best, found[best][0]
+    return found
 
 
 def _able(engine: str, precision: str) -> Backend:
@@ -124,6 +133,29 @@ def _able(engine: str, precision: str) -> Backend:
     if precision not in backend.probe().precisions:
         raise EngineError(f"engine {engine}", f"this machine has no {precision} in it", "Choose another --precision")
     return backend
+
+
+def _fastest(
+    backends: Mapping[str, Backend],
+    layer: HeadLayer,
+    subject: Subject,
+    samples: Mapping[str, Array],
+    settings: ComposeSettings,
+    stages: Stages,
+) -> str:
+    """The engine that runs the whole network fastest."""
+    if len(backends) == 1:
+        return next(iter(backends))
+    entries = []
+    for engine, backend in backends.items():
+        _, whole = chains_of(layer, subject, engine=engine, precision=settings.precision)
+        entries.append(_measured((whole, whole), backend, engine, settings))
+    threads = threads_or_default(settings.threads)
+    meter = MeterSettings(threads=threads, buckets=(settings.batch,), seconds=RACE_SECONDS)
+    tables = measure_costs(entries, samples, meter, stages.progress)
+    for table in tables:
+        stages.detail(f"{table.engine}: {table.whole_ms[-1]:.2f} ms a batch of {settings.batch}, without heads")
+    return min(tables, key=lambda table: table.whole_ms[-1]).engine
 
 
 def _measured(chains: tuple[Chain, Chain], backend: Backend, engine: str, settings: ComposeSettings) -> Measured:

@@ -26,7 +26,8 @@ class ComposeSettings:
         policy: the score that decides who leaves.
         max_drop: allowed relative drop against the final exit.
         agreement: the drop is in agreement with the final exit, not in accuracy; so it is without labels.
-        max_tail: how much longer than the network without heads a batch may take in which nobody leaves; None: no limit.
+        max_tail: how much longer than the network without heads a batch may take in which nobody leaves; None: no
+            limit.
         max_memory_bytes: of the weights of all exits' heads together; None: no limit.
         min_precision: of those that leave at an exit, the least share whose answer is that of the final exit, or right;
             None: no limit.

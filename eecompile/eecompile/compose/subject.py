@@ -15,11 +15,12 @@ from eerun.bundle import InputEntry
 from eerun.data import Samples, check_labels, default_data_path, load_data, make_splits
 from eerun.inputs import check_inputs
 
-__all__ = ["HEADS_AS_EXITS", "Subject", "load_subject"]
+__all__ = ["Subject", "load_subject"]
 
 SPLITS = ("tune", "test")
 
-HEADS_AS_EXITS = "Attach heads with eecompile attach, or give the checkpoint before --prune"
+LEAST_SAMPLES = 50
+"""Fewer say nothing about shares and drops of a per cent."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -69,7 +70,7 @@ def load_subject(path: Path, settings: ComposeSettings) -> Subject:
     checkpoint = load_checkpoint(path)
     attachment = attachment_of(checkpoint)
     if not attachment.heads:
-        raise UserError(str(path), "has no heads, expected some to choose from", HEADS_AS_EXITS)
+        raise UserError(str(path), "has no heads, expected some to choose from", "Attach heads with eecompile attach")
     _refuse_others(path, checkpoint, attachment)
     everything = replace(attachment, chosen=tuple(head.name for head in attachment.heads))
     module = build_module(replace(checkpoint, attached=everything, exits=everything.exits), settings.factory)
@@ -111,4 +112,7 @@ def _load_splits(
     for name, samples in splits.items():
         check_inputs(samples.inputs, inputs)
         check_labels(samples.labels, output, source=f"split {name!r}")
+    if len(splits["tune"]) < LEAST_SAMPLES:
+        problem = f"got {len(splits['tune'])} samples to choose heads by (tune), expected at least {LEAST_SAMPLES}"
+        raise DataError(str(source), problem, "Give more samples")
     return splits

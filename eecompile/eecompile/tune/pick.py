@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from eecalib.tuning.goal import Goal
+from eecalib.tuning.tuners import MAP_TUNERS, TUNERS
 from eecompile.tune.settings import TuneSettings
 from eecompile.tune.try_policies import TriedPolicy
 from eengines.errors import BuildError, UserError
@@ -11,8 +12,22 @@ from eerun.bundle import Bundle
 __all__ = ["pick", "refuse_unusable"]
 
 
+ALIKE = 0.01
+"""Expected times that differ by less are the same: costs are not measured better, and the simplest policy is taken."""
+
+
+def simplicity(tried: TriedPolicy) -> int:
+    """The place of a policy in the table of tuners, where those with nothing to fit come first."""
+    names = (*TUNERS, *MAP_TUNERS)
+    return names.index(tried.report.name)
+
+
 def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPolicy:
     """Return what the bundle shall run: for a drop the least expected time, for a budget the most right answers.
+
+    Of policies that take about the same time the simplest is taken: the best of many that were fitted is the luckiest,
+    too.
+
 
     Args:
         tried: everything.
@@ -29,7 +44,9 @@ def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPol
         )
         raise BuildError("eecompile tune", reasons, "Allow more with --max-tail, or try other policies")
     if goal.budget is None:  # shapes are measured in runs of their own, each beside the whole network
-        return min(allowed, key=lambda each: each.against_whole)
+        least = min(each.against_whole for each in allowed)
+        alike = [each for each in allowed if each.against_whole <= least * (1 + ALIKE)]
+        return min(alike, key=lambda each: (simplicity(each), each.against_whole))
     cost = [each.report.tune.macs if in_macs else each.report.tune.batch_ms for each in allowed]
     within = [each for each, spent in zip(allowed, cost, strict=True) if spent is not None and spent <= goal.budget]
     if not within:

@@ -1,0 +1,48 @@
+"""A refresh of a bundle whose policy was fitted: each configuration keeps its parameters, in its graphs as well."""
+
+import numpy as np
+import pytest
+
+from eecompile.tune import TuneSettings, tune
+from eerun.bundle import TUNE_NAME, amend_bundle
+from eerun.configuration import HostConfiguration
+
+KEPT = ("onnxruntime-float32", "onnxruntime-int8")
+
+
+@pytest.fixture
+def tuned(copied, backbone, silent):
+    """The bundle with gates of its own in float32 and in INT8."""
+    entries = {entry.name: entry for entry in copied.bundle.manifest.configurations}
+    amend_bundle(copied.path, lambda _: tuple(entries[name] for name in KEPT), {})
+    data = str(backbone.with_suffix(".npz"))
+    tune(copied.path, TuneSettings(data=data, policies=("gati",), max_drop=0.02, threads=2), silent)
+    return copied
+
+
+def scores(deployed, entry):
+    """Of the graphs of a configuration, and of its policy on the logits of these graphs."""
+    x = np.load(deployed.folder / "recent.npz")["x"][:60]
+    chain = HostConfiguration(bundle=deployed.bundle, entry=entry, backend=entry.engine).open_chain(threads=2)
+    logits, made = (np.concatenate(part) for part in zip(*(chain.record({"x": x[i : i + 15]}) for i in range(0, 60, 15))))
+    policy, state, expected = deployed.bundle.policy(entry).make(), None, []
+    for exit_ in range(logits.shape[1] - 1):
+        score, state = policy.score(np.ascontiguousarray(logits[:, exit_]), state, exit_index=exit_)
+        expected.append(score)
+    return made[:, :-1], np.stack(expected, axis=1)
+
+
+def test_parameters_stay_and_graphs_have_them(tuned, silent):
+    before = {entry.name: tuned.bundle.policy(entry) for entry in tuned.bundle.manifest.configurations}
+    assert before[KEPT[0]].parameters != before[KEPT[1]].parameters
+    report = tuned.refresh(silent, epochs=4)
+    assert report.written
+    assert report.segments_replaced
+    entries = tuned.bundle.manifest.configurations
+    assert entries
+    for entry in entries:
+        after = tuned.bundle.policy(entry)
+        assert (after.policy, after.parameters) == ("gati", before[entry.name].parameters)
+        made, expected = scores(tuned, entry)
+        assert np.allclose(made, expected, atol=1e-4), entry.name
+    assert TUNE_NAME not in tuned.bundle.manifest.files
