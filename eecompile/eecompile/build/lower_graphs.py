@@ -133,8 +133,12 @@ def serialize_all(models: Models) -> Graphs:
 
 
 def serialize(model: ir.Model, index: int | None) -> bytes:
-    """A graph as bytes, weights inside."""
+    """A graph as bytes, weights inside; the types of stored tensors are said once, so that equal graphs are equal bytes."""
     proto = ir.to_proto(model)
+    stored = {tensor.name for tensor in proto.graph.initializer}
+    computed = [value for value in proto.graph.value_info if value.name not in stored]
+    proto.graph.ClearField("value_info")
+    proto.graph.value_info.extend(computed)
     size = proto.ByteSize()
     if size > MAX_GRAPH_BYTES:
         raise BuildError(

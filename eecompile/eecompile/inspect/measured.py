@@ -35,6 +35,7 @@ def measured_last(bundle: Bundle) -> BuildReport:
         trials=tuple(latest(trial) for trial in report.trials),
         tune=None if chosen is None else chosen.tune,
         test=None if chosen is None else chosen.test,
+        ranks=(),
     )
 
 

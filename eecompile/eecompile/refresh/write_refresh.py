@@ -11,6 +11,7 @@ from eecompile.refresh.pending_model import finish_pending, put_pending, write_p
 from eecompile.refresh.report import RefreshReport
 from eecompile.refresh.retune import Retuned
 from eecompile.refresh.source_model import SourceModel
+from eecompile.tune.pictures import PNG, SVG
 from eengines.errors import BundleError
 from eerun.bundle import (
     REFRESH_NAME,
@@ -26,6 +27,9 @@ from eerun.bundle import (
 from eerun.data import Samples, digest
 
 __all__ = ["Replacement", "lost_certificates", "stale_targets", "write_refresh"]
+
+TUNED = (TUNE_NAME, PNG, SVG)
+"""What was tried before: it is not what the refreshed bundle does."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -76,11 +80,11 @@ def write_refresh(new: Replacement, report: RefreshReport) -> None:
             return replace(changed, source=new.output.name, source_sha256=report.source_sha256)
 
         if new.checkpoint is None:
-            rewrite_bundle(bundle.path, change, files, drop=(TUNE_NAME,))
+            rewrite_bundle(bundle.path, change, files, drop=TUNED)
             return
         try:
             write_pending(new.checkpoint, new.output, bundle.path)
-            rewrite_bundle(bundle.path, change, files)
+            rewrite_bundle(bundle.path, change, files, drop=TUNED)
             put_pending(new.output, bundle.path)
         finally:
             finish_pending(new.output, open_bundle(bundle.path))

@@ -5,7 +5,7 @@ from eecompile.draw.picture import missing_reason
 from eecompile.stages import Stages
 from eecompile.tune.report import PolicyReport, TuneReport
 
-__all__ = ["pareto_pictures"]
+__all__ = ["PNG", "SVG", "pareto_pictures"]
 
 PNG, SVG = "report/pareto.png", "report/pareto.svg"
 

@@ -44,7 +44,7 @@ def test_skipping_heads_saves_time(candidates) -> None:
         assert skipping == evaluate(candidate, DATA).expected_ms
         assert skipping < 0.999 * everywhere
         outcome = evaluate(candidate, DATA)
-        assert sum(outcome.tested) < 0.95 * sum(outcome.reached[:-1])
+        assert sum(outcome.tested) < sum(outcome.reached[:-1])
 
 
 def test_heads_in_their_segments_are_all_tested(candidates) -> None:

@@ -10,8 +10,9 @@ from eecalib.trace import ExitTrace, play
 from eecalib.tuning import TuningData, evaluate
 from eecalib.tuning.cross_fit import cross_fit
 from eecalib.tuning.goal import Goal
+from eecalib.tuning.logits_of import logits_of
 from eecalib.tuning.try_tuner import LEAST_SAMPLES, try_tuner
-from eecalib.tuning.tuners import MAP_TUNERS, TUNERS, exit_logits, tuners_for
+from eecalib.tuning.tuners import MAP_TUNERS, TUNERS, tuners_for
 from eengines.errors import UserError
 from eerun.policies import MaxProbabilityPolicy, make_policy, parameters_of
 
@@ -132,8 +133,8 @@ def test_other_names_are_refused(name, maps, problem):
 
 
 def test_maps_have_no_logits_to_fit():
-    with pytest.raises(UserError, match="a trace of maps has none"):
-        exit_logits(MAPS)
+    with pytest.raises(UserError, match="policy gati: got a recording of maps"):
+        logits_of(MAPS, "gati")
 
 
 def test_the_pixel_count_is_the_cheapest_of_its_levels():

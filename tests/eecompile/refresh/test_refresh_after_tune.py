@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from eecompile.inspect import inspect_text
 from eecompile.tune import TuneSettings, tune
 from eerun.bundle import TUNE_NAME, amend_bundle
 from eerun.configuration import HostConfiguration
@@ -34,15 +35,26 @@ def scores(deployed, entry):
 
 def test_parameters_stay_and_graphs_have_them(tuned, silent):
     before = {entry.name: tuned.bundle.policy(entry) for entry in tuned.bundle.manifest.configurations}
+    graphs = {name: content for name, content in tuned.content().items() if name.endswith(".onnx")}
     assert before[KEPT[0]].parameters != before[KEPT[1]].parameters
-    report = tuned.refresh(silent, epochs=4)
+    report = tuned.refresh(silent)
     assert report.written
-    assert report.segments_replaced
-    entries = tuned.bundle.manifest.configurations
-    assert entries
-    for entry in entries:
+    assert report.segments_replaced == (0,)
+    after = tuned.content()
+    changed = {name for name, content in graphs.items() if name in after and after[name] != content}
+    assert changed
+    assert {name.rpartition("/")[2] for name in changed} == {"0.onnx"}
+    for entry in tuned.bundle.manifest.configurations:
         after = tuned.bundle.policy(entry)
         assert (after.policy, after.parameters) == ("gati", before[entry.name].parameters)
         made, expected = scores(tuned, entry)
         assert np.allclose(made, expected, atol=1e-4), entry.name
-    assert TUNE_NAME not in tuned.bundle.manifest.files
+
+
+def test_what_was_tried_before_goes(tuned, silent):
+    gone = {TUNE_NAME, "report/pareto.png", "report/pareto.svg"}
+    assert gone <= {*tuned.bundle.manifest.files}
+    assert "AUROC" in inspect_text(tuned.path, nodes=False, ranges=False)
+    tuned.refresh(silent, epochs=2)
+    assert not gone & {*tuned.bundle.manifest.files}
+    assert "AUROC" not in inspect_text(tuned.path, nodes=False, ranges=False)

@@ -13,7 +13,7 @@ from eengines.errors import UserError
 def apart(tunable, trace, tmp_path_factory, steady_costs):
     """A bundle that skips exits, and what was reported."""
     copy = tunable.copy(tmp_path_factory.mktemp("apart") / "copy")
-    return copy, copy.tune(SilentStages(), "predictive-exit-published", trace=trace, max_drop=0.05)
+    return copy, copy.tune(SilentStages(), "predictive-exit-published", trace=trace)
 
 
 def answers(bundle, precision="int8"):
@@ -100,7 +100,7 @@ def test_the_user_may_want_heads_apart_with_any_policy(copied, trace, recordings
 
 
 def test_or_heads_in_their_segments_with_a_policy_that_skips(copied, trace, recordings, stages):
-    report = copied.tune(stages, "predictive-exit-published", trace=trace, split_heads=False, max_drop=0.05)
+    report = copied.tune(stages, "predictive-exit-published", trace=trace, split_heads=False)
     assert not report.policies[0].heads_apart
     assert all(entry.heads == () for entry in copied.bundle.manifest.configurations)
     check_replay(copied, recordings, "onnxruntime-int8")

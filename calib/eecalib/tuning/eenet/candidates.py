@@ -67,7 +67,7 @@ def eenet_for_budget(data: TuningData, budget_ms: float, tuners: Sequence[str] =
 
 def _tune(data: TuningData, budgets: tuple[float, ...], tuners: Sequence[str]) -> tuple[Candidate, ...]:
     """Return a candidate of each tuner for each budget."""
-    features, cost = ExitFeatures.of(logits_of(data, "eenet")), ShareCost(cost=data.cost)
+    features, cost = ExitFeatures.of(logits_of(data.trace, "eenet")), ShareCost(cost=data.cost)
     middle = fit_eenet(features, cost, min(budgets[len(budgets) // 2], cost.most_ms), seed=data.seed, start=None)
     held_out = hold_out(features, cost, middle, seed=data.seed)
 

@@ -65,7 +65,7 @@ def predictive_exit_candidates(
     Raises:
         UserError: the recording is of maps.
     """
-    trace = logits_of(data, "predictive-exit")
+    trace = logits_of(data.trace, "predictive-exit")
     played = play(MaxProbabilityPolicy(), trace)
     right = played.table.against(agreement=False) > 0
     options: dict[str, list[_Option]] = {}
