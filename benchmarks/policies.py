@@ -18,16 +18,24 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from benchmarks.figure_result import add_common_flags, write_figure
 from benchmarks.networks import NETWORKS, available
 from benchmarks.shown_stages import ShownStages
+from eecalib.replay import leave_at
+from eecalib.thresholds.problem import required_correct
+from eecalib.trace import play
 from eecompile.build import BuildSettings, build
 from eecompile.tune import TuneReport, TuneSettings, tune
+from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
 from eecompile.tune.trace_bundle import TraceSettings, trace_bundle
 from eerun.bench import BenchResult, BenchSettings, Scenario, run_bench
 from eerun.bundle import Bundle, Manifest, PolicyFile, bundle_lock, open_bundle, rewrite_bundle
+from eerun.choose_configuration import AUTO
+from eerun.policies import MaxProbabilityPolicy
 
 BY_HAND = (0.5, 0.6, 0.7, 0.8, 0.85, 0.9, 0.95, 0.98, 0.99)
 SEED = 0
@@ -62,9 +70,12 @@ def tune_settings(args: argparse.Namespace, data: str, **changes: Any) -> TuneSe
     return replace(settings, **changes)
 
 
-def only_what_is_raced(path: Path, report: TuneReport) -> None:
-    """Leave the configuration that was tried, float32 and the fastest whole network in a bundle: others take time."""
-    wanted = {report.configuration, report.fastest_whole, "onnxruntime-float32"}
+def only_what_is_raced(path: Path) -> None:
+    """Leave the fastest chain, the fastest whole network and float32 in a bundle: to tune others takes time."""
+    ways = configurations_here(open_bundle(path))
+    chain = configuration_to_try(ways[0].bundle, ways, engine=AUTO, precision=AUTO)
+    whole = min(ways, key=lambda way: way.costs().of_whole().run_ms(0, way.costs().max_batch))
+    wanted = {chain.name, whole.name, "onnxruntime-float32"}
 
     def change(manifest: Manifest) -> Manifest:
         kept = tuple(entry for entry in manifest.configurations if entry.name in wanted)
@@ -129,13 +140,6 @@ def by_hand(bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport
 
 def lowest_by_hand(bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport) -> float:
     """The lowest of the round numbers that keeps the drop on *tune*; the highest if none does."""
-    import numpy as np
-
-    from eecalib.replay import leave_at
-    from eecalib.thresholds.problem import required_correct
-    from eecalib.trace import play
-    from eerun.policies import MaxProbabilityPolicy
-
     engine, _, precision = tried.configuration.rpartition("-")
     settings = TraceSettings(data=data, output=bundle.with_suffix(".hand"), engine=engine, precision=precision)
     recording, folder, _ = trace_bundle(bundle, settings, ShownStages())
@@ -170,8 +174,8 @@ def line(name: str, found: dict[str, Any]) -> str:
 def run(args: argparse.Namespace, work: Path) -> None:
     """All steps; the result is written as it grows."""
     bundle, data = built_bundle(args, work)
+    only_what_is_raced(bundle)
     tried = tune(bundle, tune_settings(args, data, dry_run=True), ShownStages())
-    only_what_is_raced(bundle, tried)
     result: dict[str, Any] = {"tried": tried, "raced": {}}
     hand = by_hand(bundle, data, args, tried, work)
     result["raced"]["by hand"] = hand

@@ -13,6 +13,9 @@ from eecompile.compose import ComposeSettings
 from eecompile.device_engines import EnginesSettings
 from eecompile.refresh import RefreshSettings
 from eecompile.train.settings import TrainSettings
+from eecompile.tune import TuneSettings
+from eecompile.tune.after_build import AfterBuild
+from eecompile.tune.trace_bundle import TraceSettings
 from eerun.cli.main import app as eerun_app
 from eerun.device_settings import DeviceSettings
 
@@ -25,8 +28,8 @@ def build_parameters():
 
 
 def test_every_build_setting_has_a_flag():
-    fields = {field.name for field in dataclasses.fields(BuildSettings)}
-    assert fields == set(build_parameters()) - RENAMED - {"help"}
+    fields = {field.name for settings in (BuildSettings, AfterBuild) for field in dataclasses.fields(settings)}
+    assert fields - {"policies"} == set(build_parameters()) - RENAMED - {"help"}
 
 
 def test_every_flag_has_help():
@@ -119,6 +122,35 @@ def test_every_bench_setting_has_a_flag():
         )
     }
     assert not missing
+
+
+def test_what_is_tuned_after_a_build_has_the_flags_of_tune():
+    build, tune = ({p.name: p for p in typer.main.get_command(app).commands[name].params} for name in ("build", "tune"))
+    for field in dataclasses.fields(AfterBuild):
+        if field.name != "policies":
+            assert build[field.name].default == tune[field.name].default, field.name
+            assert build[field.name].opts == tune[field.name].opts, field.name
+            assert build[field.name].secondary_opts == tune[field.name].secondary_opts, field.name
+
+
+def test_every_tune_setting_has_a_flag_of_its_default():
+    settings = TuneSettings()
+    shown = {"policies": "all", "max_drop": f"{settings.max_drop:.0%}", "confidence": f"{settings.confidence:.0%}"}
+    check_flags("tune", settings, shown, others={"json_file", "verbose"})
+
+
+def test_every_trace_setting_has_a_flag_of_its_default():
+    check_flags("trace", TraceSettings(), {}, others={"verbose"})
+
+
+def check_flags(command, settings, shown, *, others):
+    """Every field has a flag of its name with its default, and there is no other flag but `others`."""
+    parameters = {p.name: p for p in typer.main.get_command(app).commands[command].params}
+    found = {field.name for field in dataclasses.fields(settings)}
+    assert found == set(parameters) - {"bundle", "help"} - others
+    for name in found:
+        expected, default = shown.get(name, getattr(settings, name)), parameters[name].default
+        assert default == expected or (not default and not expected), name
 
 
 def test_every_engines_setting_has_a_flag():

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 
 import onnx_ir as ir
 
@@ -133,8 +134,12 @@ def serialize_all(models: Models) -> Graphs:
 
 
 def serialize(model: ir.Model, index: int | None) -> bytes:
-    """A graph as bytes, weights inside; the types of stored tensors are said once, so that equal graphs are equal bytes."""
+    """A graph as bytes, weights inside; in one form, so that a refresh can compare graphs that came about otherwise.
+
+    Weights are ordered by name, and their types are said once.
+    """
     proto = ir.to_proto(model)
+    proto.graph.initializer.sort(key=attrgetter("name"))
     stored = {tensor.name for tensor in proto.graph.initializer}
     computed = [value for value in proto.graph.value_info if value.name not in stored]
     proto.graph.ClearField("value_info")

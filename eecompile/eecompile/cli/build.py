@@ -190,7 +190,7 @@ def build_command(
     from eecompile.device_engines.after_build import engines_after_build
     from eecompile.device_engines.card import local_target
     from eecompile.device_engines.settings import LOCAL
-    from eecompile.tune.after_build import AfterBuild, built_policy, tune_after_build
+    from eecompile.tune.after_build import AfterBuild, built_policy, settings_after_build, tune_after_build
     from eerun.cli.output_file import check_writable, replace_file
 
     wish = AfterBuild(
@@ -234,6 +234,7 @@ def build_command(
         measure_seconds=measure_seconds,
         seed=seed,
     )
+    tuning = settings_after_build(model, settings, wish)
     if json_file is not None:
         check_writable(json_file, flag="--json")
     with ConsoleStages(verbose=verbose) as stages:
@@ -242,9 +243,9 @@ def build_command(
         with replace_file(json_file, flag="--json") as file:
             file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
     typer.echo(summary_text(report))
-    if wish.needed:
+    if tuning is not None:
         with ConsoleStages(verbose=verbose) as stages:
-            tuned = tune_after_build(model, settings, wish, stages)
+            tuned = tune_after_build(model, settings, tuning, stages)
         typer.echo(tune_summary(tuned))
     if settings.gpus:
         with ConsoleStages(verbose=verbose) as stages:

@@ -15,6 +15,6 @@ def rank_lines(manifest: Manifest, report: BuildReport) -> list[str]:
     rows += [[each.score, *("-" if v is None else f"{v:.3f}" for v in each.auroc)] for each in report.ranks]
     return [
         "",
-        "---- AUROC of 'this exit is right', on tune: 0.5 is chance, 1 tells all apart; savings follow it ----",
+        "---- AUROC of 'this exit is right', on tune: 0.5 is chance, 1 tells all apart; savings follow ----",
         *aligned(rows),
     ]

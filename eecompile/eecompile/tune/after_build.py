@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from eecalib.certify import method_by_name
+from eecalib.tuning.tuners import MAP_TUNERS, tuners_for
 from eecompile.build import BuildSettings
 from eecompile.stages import Stages
 from eecompile.tune.report import TuneReport
@@ -13,7 +14,7 @@ from eengines.errors import UserError
 from eerun.data import default_data_path
 from eerun.policies import POLICIES, MaxProbabilityPolicy, needs_data
 
-__all__ = ["AfterBuild", "built_policy", "tune_after_build"]
+__all__ = ["AfterBuild", "built_policy", "settings_after_build", "tune_after_build"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,16 +53,19 @@ def _is_built(policies: tuple[str, ...]) -> bool:
     return len(policies) == 1 and policies[0] in POLICIES and not needs_data(policies[0])
 
 
-def tune_after_build(model: Path, built: BuildSettings, wish: AfterBuild, stages: Stages) -> TuneReport:
-    """Tune the bundle that was just built, on the data of the build.
+def settings_after_build(model: Path, built: BuildSettings, wish: AfterBuild) -> TuneSettings | None:
+    """Return what is tuned after a build, on the data of the build; None: the build alone does it.
 
     Raises:
-        UserError: thresholds were given by hand.
+        UserError: it cannot be: said before the build begins.
     """
+    if not wish.needed:
+        return None
     if built.thresholds is not None:
         raise UserError("--thresholds", "got thresholds by hand for what is tuned on recordings", "Leave them out")
+    tuners_for([name for name in wish.policies if name not in MAP_TUNERS], maps=False)
     beside = default_data_path(model)
-    settings = TuneSettings(
+    return TuneSettings(
         data=built.data or (None if beside is None else str(beside)),
         policies=wish.policies,
         max_drop=built.max_drop,
@@ -75,4 +79,8 @@ def tune_after_build(model: Path, built: BuildSettings, wish: AfterBuild, stages
         measure_seconds=built.measure_seconds,
         seed=built.seed,
     )
-    return tune(built.output or model.with_suffix(".ee"), settings, stages)
+
+
+def tune_after_build(model: Path, built: BuildSettings, tuning: TuneSettings, stages: Stages) -> TuneReport:
+    """Tune the bundle that was just built."""
+    return tune(built.output or model.with_suffix(".ee"), tuning, stages)

@@ -178,7 +178,8 @@ def _first_benches(
         return _measure(subject, [apart], settings, stages)
     may = settings.split_heads is None and settings.budget_macs is None and not subject.bundle.manifest.lengths
     if may and any(tuner.skips for tuner in tuners.values()):
-        return _measure(subject, [fused, apart], settings, stages)
+        only = all(tuner.skips for tuner in tuners.values()) and not settings.select_exits
+        return _measure(subject, [apart] if only else [fused, apart], settings, stages)
     if subject.way.entry.heads:
         return _measure(subject, [fused], settings, stages)
     costs = subject.way.costs(), subject.fastest.costs().of_whole()

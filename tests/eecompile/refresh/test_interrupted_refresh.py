@@ -87,9 +87,9 @@ def test_ctrl_c_leaves_all_old_or_all_new(refreshed, copied, monkeypatch, step, 
     module = sys.modules["eecompile.refresh.write_refresh"]
     real = getattr(module, step)
 
-    def interrupted(*arguments: object) -> None:
+    def interrupted(*arguments: object, **more: object) -> None:
         if when == "after":
-            real(*arguments)
+            real(*arguments, **more)
         raise KeyboardInterrupt
 
     before = copied.content()

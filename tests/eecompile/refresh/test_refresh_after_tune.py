@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from tunable_bundles import steady_measure_costs
 
 from eecompile.inspect import inspect_text
 from eecompile.tune import TuneSettings, tune
@@ -25,7 +26,8 @@ def scores(deployed, entry):
     """Of the graphs of a configuration, and of its policy on the logits of these graphs."""
     x = np.load(deployed.folder / "recent.npz")["x"][:60]
     chain = HostConfiguration(bundle=deployed.bundle, entry=entry, backend=entry.engine).open_chain(threads=2)
-    logits, made = (np.concatenate(part) for part in zip(*(chain.record({"x": x[i : i + 15]}) for i in range(0, 60, 15))))
+    parts = [chain.record({"x": x[start : start + 15]}) for start in range(0, 60, 15)]
+    logits, made = (np.concatenate(part) for part in zip(*parts, strict=True))
     policy, state, expected = deployed.bundle.policy(entry).make(), None, []
     for exit_ in range(logits.shape[1] - 1):
         score, state = policy.score(np.ascontiguousarray(logits[:, exit_]), state, exit_index=exit_)
@@ -33,17 +35,25 @@ def scores(deployed, entry):
     return made[:, :-1], np.stack(expected, axis=1)
 
 
+def graphs_of(deployed):
+    """Every graph by path."""
+    return {name: content for name, content in deployed.content().items() if name.endswith(".onnx")}
+
+
+def changed_names(before, deployed):
+    """File names of the graphs that are others now; what went does not count."""
+    after = graphs_of(deployed)
+    return {name.rpartition("/")[2] for name in before if name in after and after[name] != before[name]}
+
+
 def test_parameters_stay_and_graphs_have_them(tuned, silent):
     before = {entry.name: tuned.bundle.policy(entry) for entry in tuned.bundle.manifest.configurations}
-    graphs = {name: content for name, content in tuned.content().items() if name.endswith(".onnx")}
+    graphs = graphs_of(tuned)
     assert before[KEPT[0]].parameters != before[KEPT[1]].parameters
     report = tuned.refresh(silent)
     assert report.written
     assert report.segments_replaced == (0,)
-    after = tuned.content()
-    changed = {name for name, content in graphs.items() if name in after and after[name] != content}
-    assert changed
-    assert {name.rpartition("/")[2] for name in changed} == {"0.onnx"}
+    assert changed_names(graphs, tuned) == {"0.onnx"}
     for entry in tuned.bundle.manifest.configurations:
         after = tuned.bundle.policy(entry)
         assert (after.policy, after.parameters) == ("gati", before[entry.name].parameters)
@@ -58,3 +68,22 @@ def test_what_was_tried_before_goes(tuned, silent):
     tuned.refresh(silent, epochs=2)
     assert not gone & {*tuned.bundle.manifest.files}
     assert "AUROC" not in inspect_text(tuned.path, nodes=False, ranges=False)
+
+
+def test_a_bundle_that_has_lost_an_exit_is_refreshed(copied, backbone, silent, monkeypatch):
+    monkeypatch.setattr("eecompile.tune.variant.measure_costs", steady_measure_costs)
+    entries = {entry.name: entry for entry in copied.bundle.manifest.configurations}
+    amend_bundle(copied.path, lambda _: tuple(entries[name] for name in KEPT), {})
+    data = str(backbone.with_suffix(".npz"))
+    settings = TuneSettings(
+        data=data, policies=("margin",), select_exits=True, max_drop=0.02, threads=2, measure_seconds=0.0
+    )
+    tune(copied.path, settings, silent)
+    before, graphs = copied.bundle, graphs_of(copied)
+    assert len(before.manifest.exits) == 2
+    report = copied.refresh(silent, epochs=4, min_gain=0.01)
+    assert [head.replaced for head in report.heads] == [True]
+    after = copied.bundle
+    assert after.manifest.exits == before.manifest.exits
+    assert report.segments_replaced == (0,)
+    assert changed_names(graphs, copied) == {"0.onnx"}

@@ -37,9 +37,7 @@ def recordings(tunable, tmp_path_factory) -> dict[str, Recording]:
     """What the exits say in every configuration of the bundle as it was built."""
     folder = tmp_path_factory.mktemp("recordings")
     return {
-        entry.name: tunable.record(
-            SilentStages(), folder / entry.name, engine=entry.engine, precision=entry.precision
-        )
+        entry.name: tunable.record(SilentStages(), folder / entry.name, engine=entry.engine, precision=entry.precision)
         for entry in tunable.bundle.manifest.configurations
     }
 

@@ -78,8 +78,10 @@ def test_every_configuration_has_one_graph_fewer_and_costs_of_its_own(selected, 
 @pytest.mark.parametrize("precision", ["float32", "int8"])
 def test_with_exits_off_it_answers_as_before(selected, tunable, precision):
     x = tunable.arrays["x_test"][:60]
-    loaded = [eerun.load(each.path, engine="onnxruntime", precision=precision, threads=2) for each in (selected[0], tunable)]
-    new, old = (model.infer(x, exits=False) for model in loaded)
+    new, old = (
+        eerun.load(each.path, engine="onnxruntime", precision=precision, threads=2).infer(x, exits=False)
+        for each in (selected[0], tunable)
+    )
     assert np.allclose(new.outputs, old.outputs, atol=1e-4)
     assert set(new.exit_index.tolist()) == {1}
 
