@@ -27,7 +27,7 @@ from benchmarks.networks import NETWORKS, available
 from benchmarks.shown_stages import ShownStages
 from eecalib.replay import leave_at
 from eecalib.thresholds.problem import required_correct
-from eecalib.trace import play
+from eecalib.trace import Recording, play
 from eecompile.build import BuildSettings, build
 from eecompile.tune import TuneReport, TuneSettings, tune
 from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
@@ -62,6 +62,7 @@ def tune_settings(args: argparse.Namespace, data: str, **changes: Any) -> TuneSe
     """A run as a user makes it."""
     settings = TuneSettings(
         data=data,
+        trace=args.trace,
         max_drop=args.max_drop,
         select_exits=args.select_exits,
         measure_seconds=args.measure_seconds,
@@ -123,13 +124,15 @@ def race(name: str, bundle: Path, data: str, args: argparse.Namespace, tried: Tu
     return {"tuned": report.policies[0], "measured": measured}
 
 
-def by_hand(bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport, work: Path) -> dict[str, Any]:
+def by_hand(
+    bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport, recording: Recording, work: Path
+) -> dict[str, Any]:
     """One round confidence threshold for all exits, with max-probability."""
     copy = work / "by-hand.ee"
     shutil.copytree(bundle, copy)
     opened: Bundle = open_bundle(copy)
     entry = next(each for each in opened.manifest.configurations if each.name == tried.configuration)
-    threshold = lowest_by_hand(copy, data, args, tried)
+    threshold = lowest_by_hand(recording, args.max_drop)
     policy = PolicyFile(policy="max-probability", thresholds=(threshold,) * (len(opened.manifest.exits) - 1))
     with bundle_lock(copy):
         rewrite_bundle(copy, lambda manifest: manifest, {entry.policy: policy})
@@ -138,15 +141,11 @@ def by_hand(bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport
     return {"threshold": threshold, "measured": measured}
 
 
-def lowest_by_hand(bundle: Path, data: str, args: argparse.Namespace, tried: TuneReport) -> float:
+def lowest_by_hand(recording: Recording, max_drop: float) -> float:
     """The lowest of the round numbers that keeps the drop on *tune*; the highest if none does."""
-    engine, _, precision = tried.configuration.rpartition("-")
-    settings = TraceSettings(data=data, output=bundle.with_suffix(".hand"), engine=engine, precision=precision)
-    recording, folder, _ = trace_bundle(bundle, settings, ShownStages())
     split = recording.splits["tune"]
     table = play(MaxProbabilityPolicy(), split.trace).table
-    required = required_correct(int(split.reference_right.sum()), args.max_drop)
-    shutil.rmtree(folder)
+    required = required_correct(int(split.reference_right.sum()), max_drop)
     for threshold in BY_HAND:
         index = leave_at(table.scores, (threshold,) * (table.exits - 1))
         if int(table.correct[np.arange(table.samples), index].sum()) >= required:
@@ -175,9 +174,11 @@ def run(args: argparse.Namespace, work: Path) -> None:
     """All steps; the result is written as it grows."""
     bundle, data = built_bundle(args, work)
     only_what_is_raced(bundle)
+    args.trace = work / "bundle.trace"
+    recording, _, _ = trace_bundle(bundle, TraceSettings(data=data, output=args.trace), ShownStages())
     tried = tune(bundle, tune_settings(args, data, dry_run=True), ShownStages())
     result: dict[str, Any] = {"tried": tried, "raced": {}}
-    hand = by_hand(bundle, data, args, tried, work)
+    hand = by_hand(bundle, data, args, tried, recording, work)
     result["raced"]["by hand"] = hand
     print(line("by hand", hand))
     names = list(dict.fromkeys(policy.name for policy in tried.policies))

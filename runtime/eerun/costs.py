@@ -106,6 +106,11 @@ class CostTable:
         """Milliseconds of `rows` rows (0 to `max_batch`) of a segment, covered in the cheapest way."""
         return self.covers[segment][rows].run_ms
 
+    def chain_ms(self, rows: int) -> float:
+        """Milliseconds of `rows` rows if nobody leaves early and every head runs."""
+        segments = sum(self.run_ms(segment, rows) for segment in range(self.segments))
+        return segments + sum(self.run_head_ms(exit_index, rows) for exit_index in range(len(self.head_ms)))
+
     def run_head_ms(self, exit_index: int, rows: int) -> float:
         """Milliseconds of `rows` rows (0 to `max_batch`) of an early exit's head; 0 where it is in its segment."""
         return self.head_covers[exit_index][rows].run_ms if self.head_ms else 0.0

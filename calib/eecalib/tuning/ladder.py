@@ -12,16 +12,18 @@ STEPS = (-2.0, -1.5, -1.0, -0.75, -0.5, -0.25, 0.0, 0.125, 0.25, 0.375, 0.5, 0.6
 """Relative drops that are searched for, in units of the limit."""
 
 
-def ladder_of(candidate: Candidate, data: TuningData, limit: float) -> tuple[Candidate, ...]:
+def ladder_of(candidate: Candidate, data: TuningData, limit: float, *, budget: float | None) -> tuple[Candidate, ...]:
     """Return candidates with the same policy and parameters, from slow to fast on the recording; all save something.
 
-    The order is that of the expected cost on *tune*: the *certify* samples must not choose it. Of those that cost the
-    same the one with more right answers stays.
+    The order is that of the expected cost on *tune*: the *certify* samples must not choose it. None breaks what was
+    asked for: for a drop none is faster than the chosen one, for a budget none costs more than it allows. Of those
+    that cost the same the one with more right answers stays.
 
     Args:
-        candidate: the one that was chosen; it is among them.
+        candidate: the one that was chosen.
         data: the recording of *tune*, and costs.
         limit: what is to be promised.
+        budget: what a batch may cost on average, in the unit of the costs; None: a drop was asked for.
     """
     played = play(candidate.policy, data.trace)
     found = {candidate.thresholds: candidate}
@@ -32,9 +34,11 @@ def ladder_of(candidate: Candidate, data: TuningData, limit: float) -> tuple[Can
                 thresholds, Candidate(tuner=candidate.tuner, policy=candidate.policy, thresholds=thresholds)
             )
     outcomes = {key: evaluate(each, data, played) for key, each in found.items()}
-    order = sorted(found, key=lambda key: (-outcomes[key].expected_ms, -outcomes[key].correct))
+    chosen = outcomes[candidate.thresholds].expected_ms
     ladder: list[Candidate] = []
-    for key in order:
-        if not ladder or outcomes[key].expected_ms < outcomes[ladder[-1].thresholds].expected_ms:
+    for key in sorted(found, key=lambda key: (-outcomes[key].expected_ms, -outcomes[key].correct)):
+        cost = outcomes[key].expected_ms
+        asked = cost >= chosen if budget is None else cost <= budget
+        if asked and (not ladder or cost < outcomes[ladder[-1].thresholds].expected_ms):
             ladder.append(found[key])
     return tuple(ladder)

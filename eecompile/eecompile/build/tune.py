@@ -69,9 +69,22 @@ def tuned_thresholds(
 
 
 def split_report(
-    table: ExitTable, reference: ExitTable, thresholds: Sequence[float | None], costs: CostTable
+    table: ExitTable,
+    reference: ExitTable,
+    thresholds: Sequence[float | None],
+    costs: CostTable,
+    *,
+    tested: Sequence[float] | None = None,
 ) -> SplitReport:
-    """Replay thresholds on a table."""
+    """Replay thresholds on a table.
+
+    Args:
+        table: what the exits of a configuration say.
+        reference: what they say in float32.
+        thresholds: one for each exit but the last.
+        costs: measured times of the configuration.
+        tested: for each early exit the share of samples whose head runs; None: of all that reach it.
+    """
     result = replay(table, thresholds)
     final = replay(replace(table, labels=reference.answers[:, -1]), thresholds)
     units = int(table.units.sum())
@@ -85,7 +98,7 @@ def split_report(
         accuracy_float32=None if table.labels is None else int(reference.correct[:, -1].sum()) / units,
         exit_accuracy_all=every,
         agreement=final.accuracy if final.accuracy is not None else result.agreement,
-        expected_ms=expected_batch_ms(costs, reached=result.reached, batch=costs.max_batch),
+        expected_ms=expected_batch_ms(costs, reached=result.reached, tested=tested, batch=costs.max_batch),
         expected_ms_without_exits=expected_batch_ms(costs, reached=(1.0,) * table.exits, batch=costs.max_batch),
     )
 

@@ -16,7 +16,8 @@ def tune_summary(report: "TuneReport") -> str:
         f"Samples: {counts}",
         *policy_lines(report),
         "",
-        f"Chosen: {report.chosen}; {report.runs} comes first, expected {report.runs_ms:.2f} ms a batch on tune",
+        f"Chosen: {report.chosen}; {report.runs.configuration} comes first",
+        *_runs(report),
         f"Leave when score >= {_thresholds(report)}",
     ]
     if report.certificate is not None:
@@ -72,6 +73,24 @@ def policy_lines(report: "TuneReport") -> list[str]:
     ]
 
 
+def _runs(report: "TuneReport") -> list[str]:
+    """What the bundle runs now, by its own figures, and what skipping heads saves."""
+    lines = []
+    for name, split in (("tune", report.runs.tune), ("test", report.runs.test)):
+        if split is not None:
+            lines.append(
+                f"On {name}: {split.batch_ms:.2f} ms a batch, {split.single_ms:.2f} ms alone, "
+                f"drop {split.drop:+.2%}, agreement {split.agreement:.2%}"
+            )
+    chosen = report.policies[0]
+    if chosen.every_head_ms is not None:
+        lines.append(
+            f"Skipped heads save {1 - chosen.tune.batch_ms / chosen.every_head_ms:.1%}: every head tested takes "
+            f"{chosen.every_head_ms:.2f} ms"
+        )
+    return lines
+
+
 def certificate_line(certificate: "CertificateReport") -> str:
     """The promise in words."""
     text = (
@@ -92,5 +111,5 @@ def _thresholds(report: "TuneReport") -> str:
     exits = report.policies[0].exits
     return ", ".join(
         f"{'never' if value is None else f'{value:.4f}'} at {exit_}"
-        for exit_, value in zip(exits, report.thresholds, strict=False)
+        for exit_, value in zip(exits, report.runs.thresholds, strict=False)
     )

@@ -77,6 +77,8 @@ def settings_after_build(model: Path, built: BuildSettings, wish: AfterBuild) ->
         certify_method=method_by_name(wish.certify_method),
         threads=built.threads,
         measure_seconds=built.measure_seconds,
+        engine=built.engine,
+        precision=built.wanted_here,
         seed=built.seed,
     )
 

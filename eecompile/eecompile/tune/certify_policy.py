@@ -60,8 +60,6 @@ def certify_policy(
     recorded: Mapping[str, Recorded],
     way: Configuration,
     settings: TuneSettings,
-    *,
-    agreement: bool,
 ) -> Promise:
     """Return the policy with the fastest thresholds that can be promised.
 
@@ -70,15 +68,14 @@ def certify_policy(
         ladder: thresholds from slow to fast, in an order that *certify* did not choose.
         recorded: *certify*, and *test* for the record.
         way: the configuration as it will be, in the bundle as it will be.
-        settings: limit, confidence, method.
-        agreement: promise disagreement, not a drop in accuracy.
+        settings: limit, confidence, method; with `agreement` disagreement is promised, not a drop in accuracy.
 
     Raises:
         BuildError: not even the slowest can be promised.
     """
     assert settings.certify is not None  # noqa: S101 - the caller asks only then
     limit, confidence, method = settings.certify, settings.confidence, settings.certify_method
-    seen = recorded["certify"]
+    seen, agreement = recorded["certify"], settings.agreement
     losses = [seen.losses(each, agreement=agreement) for each in ladder]
     found = certify(losses, limit=limit, confidence=confidence, method=method)
     if found.index is None:

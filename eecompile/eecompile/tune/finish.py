@@ -5,21 +5,25 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
-from eecalib.trace import Recording, play
+from eecalib.trace import Played, Recording, play
+from eecalib.tuning import Candidate
 from eecalib.tuning.ladder import ladder_of
 from eecompile.build.report import SplitReport
 from eecompile.build.tune import split_report
 from eecompile.stages import Stages
 from eecompile.tune.certify_policy import Recorded, certify_policy
 from eecompile.tune.new_bundle import NewBundle, new_bundle
-from eecompile.tune.report import CertificateReport
+from eecompile.tune.report import CertificateReport, RunReport
 from eecompile.tune.settings import TuneSettings
-from eecompile.tune.try_policies import TriedPolicy
+from eecompile.tune.try_policies import Bench, TriedPolicy, split_outcome
 from eecompile.tune.tune_all import tune_all
 from eecompile.tune.tuned_configuration import TunedConfiguration
+from eengines.errors import BuildError
 from eerun.configuration import HostConfiguration
 from eerun.data import Samples
+from eerun.policies import NOT_TESTED, ExitPolicy
 
 __all__ = ["Finished", "finish"]
 
@@ -31,13 +35,15 @@ class Finished:
     Attributes:
         new: the bundle as it will be.
         configurations: those that were tuned, the first one runs.
-        splits: what the first one does on *tune* and *test*, as its engine answers; None: there is no such split.
+        runs: what the first one does, as its engine answers.
+        splits: the same by split, against the labels of the data.
         certificate: None: nothing was to be promised.
         warnings: what the user should know.
     """
 
     new: NewBundle
     configurations: tuple[TunedConfiguration, ...]
+    runs: RunReport
     splits: Mapping[str, SplitReport]
     certificate: CertificateReport | None
     warnings: tuple[str, ...]
@@ -71,39 +77,79 @@ def finish(
         final = _record_final(new, first, splits, recording, settings, stages)
     certificate = None
     if settings.certify is not None:
-        first, certificate = _promised(first, new, final, splits, settings, stages)
+        first, certificate = _promised(first, new, final, settings, stages)
         new = new_bundle(bundle, shape, (first, *others), exits_change=exits_change)
+    runs = _runs(first, final, recording)
     return Finished(
         new=new,
         configurations=(first, *others),
-        splits=_reports(final, first, splits),
+        runs=runs,
+        splits=_reports(final, first, runs, splits),
         certificate=certificate,
-        warnings=(*new.warnings, *_warnings(best, settings)),
+        warnings=(*new.warnings, *_warnings(runs, best.bench, settings)),
     )
+
+
+def _runs(first: TunedConfiguration, final: Mapping[str, Recorded], recording: Recording) -> RunReport:
+    """What the bundle will run, as its engine answers."""
+    bench = replace(first.tried.bench, recording=recording)
+    policy = first.candidate.policy
+    outcomes = {
+        name: split_outcome(bench, first.candidate, name, _as_played(policy, final[name].table))
+        for name in ("tune", "test")
+        if name in final
+    }
+    return RunReport(
+        configuration=first.entry.name,
+        thresholds=first.policy.thresholds,
+        tune=outcomes["tune"],
+        test=outcomes.get("test"),
+    )
+
+
+def _as_played(policy: ExitPolicy, table: ExitTable) -> Played:
+    """A table that an engine made, as `play` makes them."""
+    tested = np.ones(table.scores.shape, np.bool_)
+    if policy.skips_by is not None:
+        tested[:, :-1] = table.scores[:, :-1] != NOT_TESTED
+    return Played(table=table, tested=tested)
 
 
 def _promised(
     first: TunedConfiguration,
     new: NewBundle,
     final: Mapping[str, Recorded],
-    splits: Mapping[str, Samples],
     settings: TuneSettings,
     stages: Stages,
 ) -> tuple[TunedConfiguration, CertificateReport]:
     """The first configuration with the fastest thresholds that can be promised."""
     assert settings.certify is not None  # noqa: S101 - the caller asks only then
-    ladder = ladder_of(first.tried.tried.candidate, first.tried.bench.data("tune"), settings.certify)
-    with stages.stage(f"certify {len(ladder)} candidates on {len(splits['certify'])} samples"):
+    in_macs, budget = settings.budget_macs is not None, settings.goal.budget
+    bench = first.tried.bench
+    ladder = [
+        each
+        for each in ladder_of(
+            first.tried.tried.candidate, bench.data("tune", macs=in_macs), settings.certify, budget=budget
+        )
+        if settings.max_tail is None or _keeps_tail(bench, each, settings.max_tail)
+    ]
+    if not ladder:
+        problem = "no candidate keeps what was asked for on tune"
+        raise BuildError(f"--certify {settings.certify:.2%}", problem, "Allow more")
+    with stages.stage(f"certify {len(ladder)} candidates on {final['certify'].table.samples} samples"):
         promise = certify_policy(
             first.policy,
             tuple(each.thresholds for each in ladder),
             final,
             HostConfiguration(bundle=new.overlay, entry=first.entry, backend=first.entry.engine),
             settings,
-            agreement=settings.agreement or splits["certify"].labels is None,
         )
     files = {**first.files, first.entry.policy: promise.policy}
     return replace(first, policy=promise.policy, files=files), promise.report
+
+
+def _keeps_tail(bench: Bench, candidate: Candidate, max_tail: float) -> bool:
+    return split_outcome(bench, candidate, "tune").batch_p99_ms <= bench.whole_ms * (1 + max_tail)
 
 
 def _played(best: TriedPolicy, recording: Recording) -> dict[str, Recorded]:
@@ -139,31 +185,28 @@ def _record_final(
 
 
 def _reports(
-    final: Mapping[str, Recorded], first: TunedConfiguration, splits: Mapping[str, Samples]
+    final: Mapping[str, Recorded], first: TunedConfiguration, runs: RunReport, splits: Mapping[str, Samples]
 ) -> dict[str, SplitReport]:
     """What the first configuration does on *tune* and *test*, against the labels of the data."""
     found = {}
-    for name in ("tune", "test"):
-        if name in final:
+    for name, outcome in (("tune", runs.tune), ("test", runs.test)):
+        if outcome is not None:
             table = replace(final[name].table, labels=splits[name].labels)
             float32 = np.concatenate([table.answers[:, :-1], final[name].split.float32[:, None]], axis=1)
             reference = replace(table, answers=float32.astype(table.answers.dtype))
-            found[name] = split_report(table, reference, first.policy.thresholds, first.costs)
+            found[name] = split_report(table, reference, first.policy.thresholds, first.costs, tested=outcome.tested)
     return found
 
 
-def _warnings(best: TriedPolicy, settings: TuneSettings) -> list[str]:
+def _warnings(runs: RunReport, bench: Bench, settings: TuneSettings) -> list[str]:
     """Where exits do not pay, and where more is lost on *test* than was allowed."""
-    found = []
-    report = best.report
-    if report.tune.batch_ms >= best.bench.whole_ms:
+    found, max_drop = [], settings.goal.max_drop
+    if runs.tune.batch_ms >= bench.whole_ms:
         found.append(
-            f"exits do not pay here: expected {report.tune.batch_ms:.2f} ms a batch of {best.bench.batch}, the whole "
-            f"network takes {best.bench.whole_ms:.2f} ms"
+            f"exits do not pay here: expected {runs.tune.batch_ms:.2f} ms a batch of {bench.batch}, the whole "
+            f"network takes {bench.whole_ms:.2f} ms"
         )
-    if settings.goal.max_drop is not None and report.test is not None and report.test.drop > settings.goal.max_drop:
-        found.append(
-            f"on test the drop is {report.test.drop:.2%}, more than the {settings.goal.max_drop:.2%} asked for: "
-            "only a certificate (--certify) promises something about new samples"
-        )
+    if max_drop is not None and runs.test is not None and runs.test.drop > max_drop:
+        promise = "" if settings.certify is not None else "; only a certificate (--certify) promises something about it"
+        found.append(f"on test the drop is {runs.test.drop:.2%}, more than the {max_drop:.2%} asked for{promise}")
     return found

@@ -28,7 +28,6 @@ def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPol
     Of policies that take about the same time the simplest is taken: the best of many that were fitted is the luckiest,
     too.
 
-
     Args:
         tried: everything.
         goal: what is asked for.
@@ -42,7 +41,7 @@ def pick(tried: Sequence[TriedPolicy], goal: Goal, *, in_macs: bool) -> TriedPol
         reasons = (
             "; ".join(f"{each.report.name}: {each.report.refused}" for each in tried) or "no policy could be tried"
         )
-        raise BuildError("eecompile tune", reasons, "Allow more with --max-tail, or try other policies")
+        raise BuildError("eecompile tune", reasons, "Allow more, or try other policies, or another --precision")
     if goal.budget is None:  # shapes are measured in runs of their own, each beside the whole network
         least = min(each.against_whole for each in allowed)
         alike = [each for each in allowed if each.against_whole <= least * (1 + ALIKE)]

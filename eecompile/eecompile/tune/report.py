@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eecompile.build.report import RankReport
 
-__all__ = ["CertificateReport", "PointReport", "PolicyReport", "SplitOutcome", "TuneReport"]
+__all__ = ["CertificateReport", "PointReport", "PolicyReport", "RunReport", "SplitOutcome", "TuneReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -20,6 +20,7 @@ class SplitOutcome:
         single_ms: of one sample alone.
         macs: millions of multiply-accumulates a sample, estimated; None: not known for these graphs.
         shares: of the samples that leave at each exit.
+        tested: share of the samples whose head runs at each early exit.
     """
 
     accuracy: float
@@ -30,6 +31,7 @@ class SplitOutcome:
     single_ms: float
     macs: float | None
     shares: tuple[float, ...]
+    tested: tuple[float, ...]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +54,8 @@ class PolicyReport:
         thresholds: one for each exit but the last.
         tune: on what it was fitted to.
         test: on samples that chose nothing; None: there are none.
+        every_head_ms: expected milliseconds of a batch on *tune* with the same thresholds at every head that a sample
+            reaches; None: the policy skips none, or heads are in their segments.
         frontier: its operating points on *tune*.
         seconds: how long it took.
         whole_ms: of a batch in the fastest whole network, measured with it.
@@ -66,11 +70,29 @@ class PolicyReport:
     thresholds: tuple[float | None, ...]
     tune: SplitOutcome
     test: SplitOutcome | None
+    every_head_ms: float | None
     frontier: tuple[PointReport, ...]
     seconds: float
     whole_ms: float
     whole_single_ms: float
     refused: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunReport:
+    """What a bundle runs: the configuration that comes first, with its thresholds, certified ones if there are.
+
+    Attributes:
+        configuration: its name.
+        thresholds: one for each exit but the last.
+        tune: what they give on *tune*, as the engine answers.
+        test: the same on samples that chose nothing; None: there are none.
+    """
+
+    configuration: str
+    thresholds: tuple[float | None, ...]
+    tune: SplitOutcome
+    test: SplitOutcome | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -115,9 +137,7 @@ class TuneReport:
         fastest_whole: name of that configuration.
         policies: everything that was tried, the chosen one first, then from fast to slow.
         chosen: name of the tuner whose policy the bundle runs now.
-        runs: name of the configuration that comes first now.
-        runs_ms: expected milliseconds of a batch there, on *tune*.
-        thresholds: of that configuration, for each exit but the last.
+        runs: what the bundle runs now.
         ranks: how well scores rank.
         certificate: None: nothing was to be promised.
         warnings: what the user should know.
@@ -137,9 +157,7 @@ class TuneReport:
     fastest_whole: str
     policies: tuple[PolicyReport, ...]
     chosen: str
-    runs: str
-    runs_ms: float
-    thresholds: tuple[float | None, ...]
+    runs: RunReport
     ranks: tuple[RankReport, ...]
     certificate: CertificateReport | None
     warnings: tuple[str, ...]

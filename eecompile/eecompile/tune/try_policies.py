@@ -7,10 +7,11 @@ from time import perf_counter
 import numpy as np
 
 from eecalib.exit_choice.merged_costs import merged_costs
-from eecalib.trace import Recording, play
+from eecalib.trace import Played, Recording, play
 from eecalib.tuning import Candidate, TuningData, evaluate
 from eecalib.tuning.batch_times import batch_times
 from eecalib.tuning.goal import Goal
+from eecalib.tuning.predictive_exit import skipping_saves
 from eecalib.tuning.try_tuner import Tried, try_tuner
 from eecalib.tuning.tuners import Tuner
 from eecompile.stages import Stages
@@ -20,10 +21,13 @@ from eengines.errors import DataError, UserError
 from eerun.bundle import Manifest
 from eerun.costs import CostTable
 
-__all__ = ["Bench", "TriedPolicy", "mac_table", "try_policies"]
+__all__ = ["Bench", "TriedPolicy", "mac_table", "refused", "report_of", "split_outcome", "try_policies"]
 
 BATCHES = 4000
 """Drawn to see the slowest in a hundred."""
+
+ROUNDING = 1e-9
+"""Drops are quotients of counts; one that is met exactly is met."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -109,47 +113,58 @@ def try_policies(
             stages.warn(f"policy {name} was left out: {error.where}: {error.problem}")
             continue
         seconds = perf_counter() - started
-        report = _report(bench, name, tried, seconds, max_tail)
+        report = report_of(bench, name, tried, goal, seconds=seconds, max_tail=max_tail)
         found.append(TriedPolicy(bench=bench, tuner=tuner, tried=tried, report=report))
         stages.progress((index + 1) / len(tuners))
     return found
 
 
-def _report(bench: Bench, name: str, tried: Tried, seconds: float, max_tail: float | None) -> PolicyReport:
-    data = bench.data("tune")
-    tune = split_outcome(bench, tried.candidate, "tune")
-    test = split_outcome(bench, tried.candidate, "test") if "test" in bench.recording.splits else None
+def report_of(
+    bench: Bench, name: str, tried: Tried, goal: Goal, *, seconds: float, max_tail: float | None
+) -> PolicyReport:
+    """What a tuner found, on *tune* and *test*."""
+    data, candidate = bench.data("tune"), tried.candidate
+    tune = split_outcome(bench, candidate, "tune")
+    test = split_outcome(bench, candidate, "test") if "test" in bench.recording.splits else None
     units = int(bench.recording.splits["tune"].units.sum())
     points = [evaluate(each, data) for each in tried.frontier]
-    limit = None if max_tail is None else bench.whole_ms * (1 + max_tail)
-    slow = limit is not None and tune.batch_p99_ms > limit
+    skips = bench.shape.heads_apart and candidate.policy.skips_by is not None
     return PolicyReport(
         name=name,
         exits=tuple(bench.names[index] for index in (*bench.shape.kept, len(bench.names) - 1)),
         heads_apart=bench.shape.heads_apart,
         asked_drop=tried.asked_drop,
-        thresholds=tried.candidate.thresholds,
+        thresholds=candidate.thresholds,
         tune=tune,
         test=test,
+        every_head_ms=skipping_saves(candidate, data)[1] if skips else None,
         frontier=tuple(PointReport(batch_ms=p.expected_ms, accuracy=p.correct / units) for p in points),
         seconds=seconds,
         whole_ms=bench.whole_ms,
         whole_single_ms=bench.whole.run_ms(0, 1),
-        refused=f"one batch in a hundred takes {tune.batch_p99_ms:.2f} ms, allowed are {limit:.2f}" if slow else None,
+        refused=refused(bench, tune, goal, max_tail),
     )
 
 
-def split_outcome(bench: Bench, candidate: Candidate, split: str) -> SplitOutcome:
-    """What a candidate gives on one split."""
+def refused(bench: Bench, tune: SplitOutcome, goal: Goal, max_tail: float | None) -> str | None:
+    """Why an outcome cannot be chosen, or None."""
+    if goal.max_drop is not None and tune.drop > goal.max_drop + ROUNDING:
+        return f"{tune.drop:.2%} is lost on tune even so, allowed are {goal.max_drop:.2%}"
+    limit = None if max_tail is None else bench.whole_ms * (1 + max_tail)
+    if limit is not None and tune.batch_p99_ms > limit:
+        return f"one batch in a hundred takes {tune.batch_p99_ms:.2f} ms, allowed are {limit:.2f}"
+    return None
+
+
+def split_outcome(bench: Bench, candidate: Candidate, split: str, played: Played | None = None) -> SplitOutcome:
+    """What a candidate gives on one split; `played` is what its exits say, if the caller has it."""
     data, recorded = bench.data(split), bench.recording.splits[split]
-    played = play(candidate.policy, data.trace)
+    played = play(candidate.policy, data.trace) if played is None else played
     outcome = evaluate(candidate, data, played)
-    times = batch_times(
-        outcome.exit_index, played.tested, data.costs, batch=data.batch, batches=BATCHES, seed=data.seed
-    )
+    left, run = outcome.exit_index, played.tested
+    times = batch_times(left, run, data.costs, batch=data.batch, batches=BATCHES, seed=data.seed)
     macs = None if bench.macs is None else evaluate(candidate, bench.data(split, macs=True), played).expected_ms
-    rows = np.arange(data.samples)
-    said = played.table.answers[rows, outcome.exit_index]
+    said = played.table.answers[np.arange(data.samples), outcome.exit_index]
     return SplitOutcome(
         accuracy=outcome.correct / int(recorded.units.sum()),
         drop=1 - outcome.correct / max(1, data.reference_correct),
@@ -159,6 +174,7 @@ def split_outcome(bench: Bench, candidate: Candidate, split: str) -> SplitOutcom
         single_ms=evaluate(candidate, bench.data(split, batch=1), played).expected_ms,
         macs=macs,
         shares=outcome.shares,
+        tested=outcome.tested,
     )
 
 

@@ -21,7 +21,7 @@ from eecompile.tune.settings import TuneSettings
 from eecompile.tune.try_policies import Bench, TriedPolicy, mac_table, try_policies
 from eecompile.tune.variant import Shape, measure_shapes
 from eecompile.tune.write_tune import write_tune
-from eengines.errors import UserError
+from eengines.errors import BuildError, UserError
 from eerun.bundle import Bundle, check_amendable, open_bundle
 from eerun.configuration import HostConfiguration
 from eerun.costs import CostTable
@@ -98,6 +98,8 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
     if not settings.dry_run:
         check_amendable(path)
     subject = _subject(bundle, settings, stages)
+    if any(samples.labels is None for samples in subject.splits.values()):
+        settings = replace(settings, agreement=True)
     tuners = tuners_for(settings.policies, maps=_has_maps(subject.recording))
     clock = perf_counter()
     tried = _try_all(subject, tuners, settings, stages)
@@ -136,7 +138,8 @@ def _subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subject:
     splits = load_splits(bundle, settings.data)
     recording = opened or record_bundle(way, splits, stages, threads=settings.threads)
     check_recording(recording, way, splits)
-    agreed = {name: split.against(agreement=settings.agreement) for name, split in recording.splits.items()}
+    agreement = settings.agreement or any(samples.labels is None for samples in splits.values())
+    agreed = {name: split.against(agreement=agreement) for name, split in recording.splits.items()}
     return Subject(
         way=way,
         splits=splits,
@@ -179,7 +182,10 @@ def _first_benches(
     may = settings.split_heads is None and settings.budget_macs is None and not subject.bundle.manifest.lengths
     if may and any(tuner.skips for tuner in tuners.values()):
         only = all(tuner.skips for tuner in tuners.values()) and not settings.select_exits
-        return _measure(subject, [apart] if only else [fused, apart], settings, stages)
+        try:
+            return _measure(subject, [apart] if only else [fused, apart], settings, stages)
+        except BuildError as error:
+            stages.warn(f"heads stay in their segments: {error.where}: {error.problem}")
     if subject.way.entry.heads:
         return _measure(subject, [fused], settings, stages)
     costs = subject.way.costs(), subject.fastest.costs().of_whole()
@@ -239,9 +245,7 @@ def _report(
         fastest_whole=subject.fastest.name,
         policies=tuple(each.report for each in (best, *others)),
         chosen=best.report.name,
-        runs=finished.configurations[0].entry.name,
-        runs_ms=finished.configurations[0].expected_ms,
-        thresholds=finished.configurations[0].policy.thresholds,
+        runs=finished.runs,
         ranks=rank_scores(subject.recording, best.bench.shape.kept),
         certificate=finished.certificate,
         warnings=finished.warnings,

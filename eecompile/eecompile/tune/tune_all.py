@@ -3,12 +3,12 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from eecalib.tuning import evaluate
 from eecompile.stages import Stages
 from eecompile.tune.configuration_to_try import configurations_here
+from eecompile.tune.pick import pick
 from eecompile.tune.record import record_bundle
 from eecompile.tune.settings import TuneSettings
-from eecompile.tune.try_policies import Bench, TriedPolicy, mac_table, try_policies
+from eecompile.tune.try_policies import Bench, TriedPolicy, mac_table, report_of, try_policies
 from eecompile.tune.tuned_configuration import TunedConfiguration, tuned_configuration
 from eecompile.tune.variant import Shape, measure_shapes
 from eengines.errors import EngineError
@@ -31,7 +31,7 @@ def tune_all(
 ) -> tuple[TunedConfiguration, ...]:
     """Return the configurations on the CPU with the policy that was chosen, the one that runs first in front.
 
-    That is the fastest, or the one that the user named; each has thresholds and parameters of its own.
+    That is the one that does best for the goal, or that the user named; each has thresholds and parameters of its own.
 
     Args:
         way: that policies were tried on.
@@ -42,16 +42,18 @@ def tune_all(
     """
     bundle, shape = way.bundle, best.bench.shape
     ways = [way, *(each for each in configurations_here(bundle) if each.name != way.name)]
-    changed = _changed(way, shape)
+    changed = any(_changed(each, shape) for each in ways)
     costs = _measure(ways, shape, splits, settings, stages) if changed else [each.costs() for each in ways]
     found = []
     for each, table in zip(ways, costs, strict=True):
-        tried = _at(best, table) if each is way else _tune_other(each, best, table, splits, settings, stages)
+        tried = _at(best, table, settings) if each is way else _tune_other(each, best, table, splits, settings, stages)
         if tried is not None:
             found.append(tuned_configuration(bundle, each, shape, tried, table, measured=changed))
-    by_speed = settings.engine == AUTO and settings.precision == AUTO
-    first = min(found, key=lambda one: one.expected_ms) if by_speed else found[0]
-    others = sorted((one for one in found if one is not first), key=lambda one: one.expected_ms)
+    first = found[0]
+    if settings.engine == AUTO and settings.precision == AUTO:
+        taken = pick([one.tried for one in found], settings.goal, in_macs=settings.budget_macs is not None)
+        first = next(one for one in found if one.tried is taken)
+    others = sorted((one for one in found if one is not first), key=lambda one: one.full_batch_ms)
     return (first, *others)
 
 
@@ -79,12 +81,11 @@ def _measure(
         )
 
 
-def _at(best: TriedPolicy, costs: CostTable) -> TriedPolicy:
+def _at(best: TriedPolicy, costs: CostTable, settings: TuneSettings) -> TriedPolicy:
     """What was chosen, with the time that it takes by other measured costs."""
-    bench = replace(best.bench, costs=costs)
-    batch_ms = evaluate(best.tried.candidate, bench.data("tune")).expected_ms
-    report = replace(best.report, tune=replace(best.report.tune, batch_ms=batch_ms))
-    return replace(best, bench=bench, report=report)
+    bench, report = replace(best.bench, costs=costs), best.report
+    again = report_of(bench, report.name, best.tried, settings.goal, seconds=report.seconds, max_tail=settings.max_tail)
+    return replace(best, bench=bench, report=again)
 
 
 def _tune_other(
@@ -100,7 +101,7 @@ def _tune_other(
         float32 = {"tune": best.bench.recording.splits["tune"].float32}
         recording = record_bundle(way, {"tune": splits["tune"]}, stages, threads=settings.threads, float32=float32)
     except EngineError as error:
-        stages.warn(f"{way.name} goes: {error.where}: {error.problem}")
+        stages.warn(f"{way.name} was not tuned: {error.where}: {error.problem}")
         return None
     agreed = {name: split.against(agreement=settings.agreement) for name, split in recording.splits.items()}
     bench = Bench(
@@ -116,6 +117,11 @@ def _tune_other(
     in_macs = settings.budget_macs is not None
     with stages.stage(f"tune {best.report.name} for {way.words}"):
         found = try_policies(
-            bench, {best.report.name: best.tuner}, settings.goal, stages, in_macs=in_macs, max_tail=None
+            bench,
+            {best.report.name: best.tuner},
+            settings.goal,
+            stages,
+            in_macs=in_macs,
+            max_tail=settings.max_tail,
         )
     return found[0] if found else None

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
+from eecalib.tuning import Candidate, evaluate
 from eecompile.tune.try_policies import TriedPolicy
 from eecompile.tune.variant import ExitGraphs, Shape, make_graphs
 from eerun.bundle import Bundle, ConfigurationEntry, PolicyFile
@@ -36,9 +37,15 @@ class TunedConfiguration:
     files: Mapping[str, object]
 
     @property
-    def expected_ms(self) -> float:
-        """Expected milliseconds of a batch on *tune*."""
-        return self.tried.report.tune.batch_ms
+    def full_batch_ms(self) -> float:
+        """Expected milliseconds of a full batch on *tune*."""
+        data = self.tried.bench.data("tune", batch=self.costs.max_batch)
+        return evaluate(self.candidate, data).expected_ms
+
+    @property
+    def candidate(self) -> Candidate:
+        """Policy and thresholds."""
+        return replace(self.tried.tried.candidate, thresholds=self.policy.thresholds)
 
 
 def tuned_configuration(

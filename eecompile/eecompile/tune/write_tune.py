@@ -53,8 +53,9 @@ def _build_report(bundle: Bundle, finished: Finished, report: TuneReport, settin
         kept.append(
             replace(
                 trials.pop(name),
-                chain_ms=sum(each.costs.run_ms(k, full) for k in range(each.costs.segments)),
-                expected_ms=each.expected_ms,
+                whole_ms=each.costs.of_whole().run_ms(0, full),
+                chain_ms=each.costs.chain_ms(full),
+                expected_ms=each.full_batch_ms,
                 agreement=None,
                 agreement_test=None,
                 answers_kept=None,
