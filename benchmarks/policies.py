@@ -119,7 +119,7 @@ def race(name: str, bundle: Path, data: str, args: argparse.Namespace, tried: Tu
     shutil.copytree(bundle, copy)
     engine, _, precision = tried.configuration.rpartition("-")
     report = tune(copy, tune_settings(args, data, policies=(name,), engine=engine, precision=precision), ShownStages())
-    measured = bench(copy, data, report.runs, args.seconds)
+    measured = bench(copy, data, report.runs.configuration, args.seconds)
     shutil.rmtree(copy)
     return {"tuned": report.policies[0], "measured": measured}
 
@@ -176,13 +176,14 @@ def run(args: argparse.Namespace, work: Path) -> None:
     only_what_is_raced(bundle)
     args.trace = work / "bundle.trace"
     recording, _, _ = trace_bundle(bundle, TraceSettings(data=data, output=args.trace), ShownStages())
-    tried = tune(bundle, tune_settings(args, data, dry_run=True), ShownStages())
+    wanted = tuple(args.policy or ("all",))
+    tried = tune(bundle, tune_settings(args, data, policies=wanted, dry_run=True), ShownStages())
     result: dict[str, Any] = {"tried": tried, "raced": {}}
     hand = by_hand(bundle, data, args, tried, recording, work)
     result["raced"]["by hand"] = hand
     print(line("by hand", hand))
     names = list(dict.fromkeys(policy.name for policy in tried.policies))
-    for name in [each for each in names if args.policy is None or each in args.policy]:
+    for name in names:
         result["raced"][name] = race(name, bundle, data, args, tried, work)
         print(line(name, result["raced"][name]), flush=True)
         write_figure("policies", args.network, result, args)
@@ -194,7 +195,7 @@ def main() -> None:
     parser.add_argument("network", help=f"one of {', '.join(NETWORKS)}; with --bundle any name for the result")
     parser.add_argument("--bundle", type=Path, help="take this bundle; default: build the network")
     parser.add_argument("--data", type=Path, help="data of that bundle")
-    parser.add_argument("--policy", action="append", help="race these alone; default: every policy")
+    parser.add_argument("--policy", action="append", help="these alone; default: every policy")
     parser.add_argument("--select-exits", action="store_true", help="drop exits that do not pay")
     parser.add_argument("--max-drop", type=float, default=0.01, help="drop to tune for (default 0.01)")
     parser.add_argument("--measure-seconds", type=float, default=2.0, help="of costs (default 2)")

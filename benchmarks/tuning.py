@@ -6,11 +6,13 @@
 1. EENet: ten budgets between the first exit's cost and the whole chain's, and what a batch costs on *test*.
 2. Certificates: every policy, several limits; what was promised, and what *test* says. A promise that *test* breaks by
    chance alone is counted as broken.
-3. Time and memory of all policies on 10,000 samples with five exits, drawn from the recording with replacement.
+3. Time and memory of all policies on 10,000 samples with five exits: all splits of the recording together, and where
+   these are fewer, some of them again with a little noise on their logits, so that no two rows are the same.
 """
 
 import argparse
 import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
@@ -24,11 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from benchmarks.figure_result import add_common_flags, write_figure
 from eecalib.certify import accuracy_losses, certify
 from eecalib.exit_choice.merged_costs import merged_costs
-from eecalib.trace import Recording, open_recording
+from eecalib.trace import ExitTrace, Recording, open_recording
 from eecalib.tuning import Candidate, TuningData, evaluate
 from eecalib.tuning.eenet import eenet_for_budget
 from eecalib.tuning.goal import Goal
 from eecalib.tuning.ladder import ladder_of
+from eecalib.tuning.logits_of import logits_of
 from eecalib.tuning.share_cost import ShareCost
 from eecalib.tuning.try_tuner import try_tuner
 from eecalib.tuning.tuners import TUNERS
@@ -38,6 +41,12 @@ BUDGETS = 10
 LIMITS = (0.01, 0.02, 0.03)
 CONFIDENCES = (0.9, 0.95)
 SAMPLES, EXITS = 10_000, 5
+NOISE = 0.01
+"""Of rows that are taken again: its standard deviation, as a share of that of the logits."""
+
+QUICK_SAMPLES, QUICK_BUDGETS, QUICK_POLICIES = 400, 2, ("max-probability", "gati")
+"""In a quick run: of each split, budgets, and policies that are certified."""
+
 SEED = 0
 
 
@@ -50,11 +59,16 @@ def tuning_data(recording: Recording, bundle: Bundle, split: str, *, batch: int)
     )
 
 
-def budgets(tune: TuningData, test: TuningData) -> list[dict[str, Any]]:
+def few(data: TuningData, samples: int) -> TuningData:
+    """Some of the samples, at random."""
+    return data.rows(np.random.default_rng(SEED).permutation(data.samples)[:samples])
+
+
+def budgets(tune: TuningData, test: TuningData, count: int) -> list[dict[str, Any]]:
     """What EENet and its two baselines cost and answer on samples that they were not fitted to."""
     cost = ShareCost(cost=tune.cost)
     rows = []
-    for budget_ms in np.linspace(cost.most_ms, cost.least_ms, BUDGETS + 2)[1:-1].tolist():
+    for budget_ms in np.linspace(cost.most_ms, cost.least_ms, count + 2)[1:-1].tolist():
         row: dict[str, Any] = {"budget_ms": budget_ms}
         for candidate in eenet_for_budget(tune, budget_ms):
             here, there = evaluate(candidate, tune), evaluate(candidate, test)
@@ -68,13 +82,14 @@ def budgets(tune: TuningData, test: TuningData) -> list[dict[str, Any]]:
     return rows
 
 
-def promises(tune: TuningData, certified: TuningData, test: TuningData) -> list[dict[str, Any]]:
-    """Certify every policy at every limit, and look at *test*."""
+def promises(
+    tune: TuningData, certified: TuningData, test: TuningData, policies: Sequence[str]
+) -> list[dict[str, Any]]:
+    """Certify policies at every limit, each tuned for a drop of that much, and look at *test*."""
     rows = []
-    for name, tuner in TUNERS.items():
-        candidate = tuner.frontier(tune, (0.01,))[0]
-        for limit in LIMITS:
-            ladder = ladder_of(candidate, tune, limit)
+    for name in policies:
+        for limit, candidate in zip(LIMITS, TUNERS[name].frontier(tune, LIMITS), strict=True):
+            ladder = ladder_of(candidate, tune, limit, budget=None)
             rows += [
                 {"policy": name, "limit": limit, "confidence": confidence}
                 | promise(ladder, certified, test, limit, confidence)
@@ -105,13 +120,28 @@ def promise(
     }
 
 
-def search_time(tune: TuningData) -> dict[str, Any]:
+def joined(parts: Sequence[TuningData], samples: int) -> tuple[TuningData, int]:
+    """So many samples of all splits, in random order, and how many of them were recorded; see `NOISE` for the rest."""
+    random = np.random.default_rng(SEED)
+    traces = [logits_of(part.trace, "the benchmark") for part in parts]
+    logits = np.concatenate([trace.logits for trace in traces])
+    order = random.permutation(len(logits))
+    again = random.integers(0, len(logits), max(0, samples - len(logits)))
+    rows = np.concatenate([order[:samples], again])
+    noise = random.normal(0, NOISE * logits.std(), (len(again), *logits.shape[1:]))
+    drawn = np.concatenate([logits[order[:samples]], (logits[again] + noise).astype(np.float32)])
+    labels = np.concatenate([part.trace.labels for part in parts])[rows]
+    right = np.concatenate([part.reference_right for part in parts])[rows]
+    data = replace(parts[0], trace=ExitTrace(logits=drawn, labels=labels), reference_right=right)
+    return data, len(rows) - len(again)
+
+
+def search_time(parts: Sequence[TuningData], samples: int) -> dict[str, Any]:
     """Seconds of every policy, and the most memory that this process held."""
-    exits = min(EXITS, tune.trace.exits)
-    kept = tuple(np.unique(np.linspace(0, tune.trace.exits - 2, exits - 1).round().astype(int)).tolist())
-    rows = np.random.default_rng(SEED).integers(0, tune.samples, SAMPLES)
-    few = replace(tune, trace=tune.trace.of_exits(kept), costs=merged_costs(tune.costs, kept))
-    data = few.rows(rows)
+    found, recorded = joined(parts, samples)
+    exits = min(EXITS, found.trace.exits)
+    kept = tuple(np.unique(np.linspace(0, found.trace.exits - 2, exits - 1).round().astype(int)).tolist())
+    data = replace(found, trace=found.trace.of_exits(kept), costs=merged_costs(found.costs, kept))
     seconds = {}
     for name, tuner in TUNERS.items():
         started = perf_counter()
@@ -119,7 +149,9 @@ def search_time(tune: TuningData) -> dict[str, Any]:
         seconds[name] = perf_counter() - started
         print(f"  {name}: {seconds[name]:.2f} s")
     return {
-        "samples": SAMPLES,
+        "samples": data.samples,
+        "samples_recorded": recorded,
+        "samples_with_noise": data.samples - recorded,
         "exits": len(kept) + 1,
         "seconds": seconds,
         "seconds_together": sum(seconds.values()),
@@ -140,7 +172,10 @@ def main() -> None:
     tune, certified, test = (
         tuning_data(recording, bundle, split, batch=args.batch) for split in ("tune", "certify", "test")
     )
-    result: dict[str, Any] = {"eenet_budgets": budgets(tune, test)}
+    if args.quick:
+        tune, certified, test = (few(data, QUICK_SAMPLES) for data in (tune, certified, test))
+    count, policies = (QUICK_BUDGETS, QUICK_POLICIES) if args.quick else (BUDGETS, tuple(TUNERS))
+    result: dict[str, Any] = {"eenet_budgets": budgets(tune, test, count)}
     for row in result["eenet_budgets"]:
         parts = [
             f"{name} {row[name]['against_budget']:+.1%} {row[name]['accuracy_test']:.2%}"
@@ -148,12 +183,12 @@ def main() -> None:
             if "ee" in name
         ]
         print(f"budget {row['budget_ms']:.2f} ms: {', '.join(parts)}")
-    result["promises"] = promises(tune, certified, test)
+    result["promises"] = promises(tune, certified, test, policies)
     made = [row for row in result["promises"] if row["certified"]]
     broken = [row for row in made if not row["held_on_test"]]
     print(f"promises: {len(made)} of {len(result['promises'])} could be made, {len(broken)} of them broken on test")
     result["promises_made"], result["promises_broken_on_test"] = len(made), len(broken)
-    result["search"] = search_time(tune)
+    result["search"] = search_time((tune, certified, test), QUICK_SAMPLES if args.quick else SAMPLES)
     print(f"search: {result['search']['seconds_together']:.1f} s, {result['search']['peak_bytes'] / 2**20:.0f} MiB")
     write_figure("tuning", args.network, result, args)
 

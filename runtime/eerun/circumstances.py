@@ -2,14 +2,13 @@
 
 import importlib.metadata
 
-from eerun.bundle import PolicyFile, why_void
+from eerun.bundle import UNKNOWN_VERSION, PolicyFile, why_void
 from eerun.configuration import Configuration
 from eerun.device_configuration import OnDevice
 from eerun.measure_costs import device_name
 
 __all__ = ["engine_version", "processor_of", "void_here"]
 
-UNKNOWN = "unknown"
 DISTRIBUTIONS = {
     "onnxruntime": ("onnxruntime", "onnxruntime-gpu"),
     "openvino": ("openvino",),
@@ -22,13 +21,19 @@ DISTRIBUTIONS = {
 
 
 def engine_version(engine: str) -> str:
-    """Return the version of an engine's library, as its package says."""
+    """Return the version of an engine's library, as its package says.
+
+    Where several packages that may hold it are installed, nobody can tell whose files are in place: all are named.
+    """
+    found = dict[str, str]()
     for name in DISTRIBUTIONS.get(engine, ()):
         try:
-            return importlib.metadata.version(name)
+            found[name] = importlib.metadata.version(name)
         except importlib.metadata.PackageNotFoundError:
             continue
-    return UNKNOWN
+    if len(found) > 1:
+        return ", ".join(f"{version} ({name})" for name, version in found.items())
+    return next(iter(found.values()), UNKNOWN_VERSION)
 
 
 def processor_of(way: Configuration) -> str:
@@ -37,9 +42,13 @@ def processor_of(way: Configuration) -> str:
 
 
 def void_here(way: Configuration, policy: PolicyFile) -> str | None:
-    """Return why the certificate of a configuration does not hold here; None: it does, or there is none."""
+    """Return why nothing is promised here, although something is of this bundle; None: the certificate holds.
+
+    Either the certificate of this configuration is void, or it has none, and others have. None, too, where no
+    configuration of the bundle has one.
+    """
     if policy.certificate is None:
-        return None
+        return _others_certified(way)
     return why_void(
         policy.certificate,
         way.bundle.manifest,
@@ -49,3 +58,10 @@ def void_here(way: Configuration, policy: PolicyFile) -> str | None:
         engine_version=engine_version(way.engine),
         processor=processor_of(way),
     )
+
+
+def _others_certified(way: Configuration) -> str | None:
+    """Say which configurations are certified where this one is not; None: there is none."""
+    bundle = way.bundle
+    names = [entry.name for entry in bundle.manifest.configurations if bundle.policy(entry).certificate is not None]
+    return f"{way.words} was not certified, only {', '.join(names)}" if names else None

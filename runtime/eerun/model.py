@@ -66,7 +66,8 @@ class Model:
         costs: measured times.
         thresholds: one for each exit but the last; None: nobody leaves there. Those that were loaded.
         certificate: what is promised of them; None: nothing.
-        void: why the certificate does not hold here; None: it does, or there is none.
+        void: why the bundle's certificate does not hold here, also where only another configuration has one; None: it
+            does, or there is none.
     """
 
     def __init__(  # noqa: PLR0913 - a keyword for each part that it is made of
@@ -198,14 +199,14 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
 
 
 def _open(way: Configuration, threads: int | None, watched: ShadowSettings | None) -> Model:
-    """Make a configuration ready to answer; say where its certificate does not hold."""
+    """Make a configuration ready to answer; say where the bundle's certificate does not hold."""
     if threads is not None:
         threads_or_default(threads)
     policy = way.policy()
     shadow = None if watched is None else open_shadow(way, policy, watched)
     void = void_here(way, policy)
     if void is not None:
-        _log.warning("%s: the certificate of %s does not hold here: %s", way.bundle.path, way.words, void)
+        _log.warning("%s: running %s, the certificate does not hold here: %s", way.bundle.path, way.words, void)
     return Model(
         manifest=way.bundle.manifest,
         engine=way.engine,

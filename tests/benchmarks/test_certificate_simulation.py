@@ -9,11 +9,12 @@ import pytest
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
 from benchmarks.certificate_simulation import ACCURACY, RISKS, drawn_losses, simulated_violations
-from eecalib.certify import METHODS
+from eecalib.certify import METHODS, betting, certify, hoeffding_bentkus
+from eecalib.certify.losses import Losses
 
-DRAWS, LIMIT, CONFIDENCE = 1500, 0.05, 0.9
-NOISE = 4 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DRAWS)
-"""Four standard deviations of a share of so many draws: it fails by chance once in 30,000 times."""
+DRAWS, SAMPLES, LIMIT, CONFIDENCE = 4000, 200, 0.05, 0.9
+NOISE = 3 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DRAWS)
+"""Three standard deviations of the share of violations among so many draws, were it δ."""
 
 
 @pytest.mark.parametrize("loss", ["accuracy drop", "disagreement"])
@@ -21,6 +22,44 @@ NOISE = 4 * np.sqrt(CONFIDENCE * (1 - CONFIDENCE) / DRAWS)
 def test_the_share_of_violations(method, loss):
     found = simulated_violations(method, loss, draws=DRAWS, samples=300, limit=LIMIT, confidence=CONFIDENCE, seed=1)
     assert found["violations"] <= 1 - CONFIDENCE + NOISE
+
+
+@pytest.fixture
+def without_bounds(monkeypatch):
+    """Bounds are not looked at here, so they need not be halved until they are exact."""
+    for module in (betting, hoeffding_bentkus):
+        monkeypatch.setattr(module, "HALVINGS", 1)
+
+
+def certified_share(method, loss, *, in_order):
+    """Certify draws of the whole ladder; return how often what is certified breaks the limit, and how often any is.
+
+    `in_order`: samples are given sorted, those first on which the fewest candidates lose.
+    """
+    random, good = np.random.default_rng(4), sum(risk <= 1 for risk in RISKS)
+    losses, base = drawn_losses(loss, random, draws=DRAWS, samples=SAMPLES, limit=LIMIT)
+    base, least, broken, passed = np.broadcast_to(base, losses.shape), 0 if loss == "disagreement" else -1, 0, 0
+    for draw in range(DRAWS):
+        order = losses[draw].sum(axis=0).argsort(kind="stable") if in_order else slice(None)
+        ladder = [
+            Losses(loss=losses[draw, k, order], base=base[draw, k, order], least=least) for k in range(len(RISKS))
+        ]
+        index = certify(ladder, limit=LIMIT, confidence=CONFIDENCE, method=method, seed=draw).index
+        broken += index is not None and index >= good
+        passed += index is not None
+    return broken / DRAWS, passed / DRAWS
+
+
+@pytest.mark.usefixtures("without_bounds")
+@pytest.mark.parametrize("in_order", [False, True])
+@pytest.mark.parametrize(
+    ("method", "loss"),
+    [("betting", "accuracy drop"), ("betting", "disagreement"), ("hoeffding-bentkus", "disagreement")],
+)
+def test_what_is_certified_keeps_the_limit_in_so_many_draws(method, loss, in_order):
+    broken, certified = certified_share(method, loss, in_order=in_order)
+    assert broken <= 1 - CONFIDENCE + NOISE
+    assert certified > 0.2, "the candidates must be able to pass"
 
 
 @pytest.mark.parametrize(

@@ -15,8 +15,9 @@ The bets are plug-in bets: they aim at the smallest gap that `n` samples can sho
 For large `n` that is the paper's `√(2L / (n·V))`; `κ = s / (s + V)` maximises the lower bound of the logarithm of the
 wealth for bounded losses (Fan, Grama and Liu 2015), and never bets all, so that no single sample ruins a candidate.
 
-Samples are taken in the order in which they are given, which must not depend on the losses; the *certify* split is in
-the order of a seeded permutation.
+Samples are taken in the order in which they are given, which must be a random one. A split that comes from the data
+source may be sorted, by class for example: if its first samples are easy, the wealth reaches 1/δ on them, whatever
+follows. `certify` and `upper_bound` permute them first.
 """
 
 from dataclasses import dataclass
@@ -81,7 +82,7 @@ def place_bets(loss: Floats, base: Floats, *, limit: float, confidence: float) -
     """Return bets that aim at showing one limit.
 
     Args:
-        loss: `[..., samples]`, see `Losses`.
+        loss: `[..., samples]` in random order, see `Losses`.
         base: the same.
         limit: ε.
         confidence: 1 - δ.

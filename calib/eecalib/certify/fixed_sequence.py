@@ -5,10 +5,13 @@ testing stops at the first that is not shown. The first candidate whose claim is
 so `P(any certified claim is false) <= δ`. The order must come from other samples than those of the test, as it does
 where it comes from the *tune* split. The certified candidate is the last one whose claim was shown, not the first whose
 claim was not.
+
+Bets see one sample after the other, and a data source may give them sorted, by class for example: then the first ones
+say nothing of the rest. So samples are put into the order of a seeded permutation first, the same for all candidates.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -53,7 +56,9 @@ class Certified:
     bounds: tuple[float, ...]
 
 
-def certify(candidates: Sequence[Losses], *, limit: float, confidence: float, method: Method = "betting") -> Certified:
+def certify(
+    candidates: Sequence[Losses], *, limit: float, confidence: float, method: Method = "betting", seed: int = 0
+) -> Certified:
     """Return which candidates have a risk of at most `limit`, with probability `confidence` none of them wrongly.
 
     Args:
@@ -61,17 +66,19 @@ def certify(candidates: Sequence[Losses], *, limit: float, confidence: float, me
         limit: ε, the promise: of a relative drop or of a disagreement, in the units of `Losses.risk`.
         confidence: 1 - δ.
         method: `betting`, or `hoeffding-bentkus`, which needs scipy.
+        seed: of the order in which samples are bet on. It must not be chosen by what it gives.
 
     Raises:
         UserError: no candidate, another method, or a limit or confidence that is not between 0 and 1.
     """
     _check(candidates, limit, confidence, method)
-    p_values = [_p_value(each, limit, confidence, method) for each in candidates]
+    mixed = [_in_random_order(each, seed) for each in candidates]
+    p_values = [_p_value(each, limit, confidence, method) for each in mixed]
     last = int(last_shown(np.array(p_values), confidence))
     return Certified(
         index=last if last >= 0 else None,
         p_values=tuple(p_values),
-        bounds=tuple(upper_bound(each, limit=limit, confidence=confidence, method=method) for each in candidates),
+        bounds=tuple(_bound(each, limit, confidence, method) for each in mixed),
     )
 
 
@@ -87,7 +94,7 @@ def last_shown(p_values: Floats, confidence: float) -> NDArray[np.int64]:
     return last
 
 
-def upper_bound(losses: Losses, *, limit: float, confidence: float, method: Method) -> float:
+def upper_bound(losses: Losses, *, limit: float, confidence: float, method: Method, seed: int = 0) -> float:
     """Return the upper confidence bound of one candidate's risk.
 
     Args:
@@ -95,14 +102,26 @@ def upper_bound(losses: Losses, *, limit: float, confidence: float, method: Meth
         limit: where bets aim: the bound holds for any, and is tight near this one.
         confidence: 1 - δ.
         method: see `certify`.
+        seed: see `certify`.
     """
+    return _bound(_in_random_order(losses, seed), limit, confidence, method)
+
+
+def _in_random_order(losses: Losses, seed: int) -> Losses:
+    """The samples in an order that does not depend on how they were given; the same for as many samples."""
+    order = np.random.default_rng(seed).permutation(losses.samples)
+    return replace(losses, loss=losses.loss[order], base=losses.base[order])
+
+
+def _bound(losses: Losses, limit: float, confidence: float, method: Method) -> float:
+    """The upper confidence bound of losses in random order."""
     if method == "betting":
         return float(place_bets(losses.loss, losses.base, limit=limit, confidence=confidence).bound(confidence))
     return float(hb_bound(losses.loss, losses.base, losses.least, confidence=confidence))
 
 
 def _p_value(losses: Losses, limit: float, confidence: float, method: Method) -> float:
-    """The p-value of the claim "risk <= limit"."""
+    """The p-value of the claim "risk <= limit", of losses in random order."""
     if method == "betting":
         return float(place_bets(losses.loss, losses.base, limit=limit, confidence=confidence).p_value(limit))
     return float(hb_p_value(losses.loss, losses.base, losses.least, limit=limit))

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecalib.composition.candidate_heads import CandidateHeads
-from eecalib.composition.gates import LOSSES, gate_hits
 from eecalib.composition.limits import Limits
 from eecalib.composition.piece_costs import START, PieceCosts
 from eecalib.exit_table import ExitTable
+from eecalib.gates import LOSSES, gate_hits
 
 __all__ = ["BEAM", "MOST_COMPOSITIONS", "FirstLook", "Found"]
 

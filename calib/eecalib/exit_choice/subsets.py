@@ -1,5 +1,6 @@
 """Sets of early exits that are worth a search for thresholds."""
 
+from collections.abc import Mapping
 from itertools import combinations
 
 import numpy as np
@@ -7,6 +8,7 @@ from numpy.typing import NDArray
 
 from eecalib.exit_choice.merged_costs import merged_costs
 from eecalib.expected_cost import tabulate_expected_cost
+from eecalib.gates import LOSSES, gate_hits
 from eecalib.trace import Played
 from eecalib.tuning.data import TuningData
 
@@ -18,9 +20,6 @@ FEW_EXITS = 7
 MOST_EXITS = 16
 """Early exits up to which every set is looked at, with thresholds that are chosen for each exit by itself; with more
 it takes too long."""
-
-LOSSES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
-"""Of right answers, against the final exit, among those that leave at an exit, in the first look."""
 
 
 def promising_subsets(played: Played, data: TuningData, max_drop: float, *, most: int) -> tuple[tuple[int, ...], ...]:
@@ -39,36 +38,22 @@ def promising_subsets(played: Played, data: TuningData, max_drop: float, *, most
     if len(early) <= FEW_EXITS:
         return tuple(kept for count in range(len(early) + 1) for kept in combinations(early, count))
     found: dict[tuple[int, ...], float] = {}
+    between = _merged_segments(data)
     for loss in LOSSES:
-        _look(_hits(played, loss), played, data, data.required(max_drop), found)
+        _look(gate_hits(played.table, loss), played, between, data.required(max_drop), found)
     return tuple(sorted(found, key=lambda kept: found[kept])[:most])
 
 
-def _hits(played: Played, loss: float) -> NDArray[np.bool_]:
-    """Whether a sample would leave at each early exit, `[early, samples]`."""
-    table = played.table
-    right = table.against(agreement=False)
-    hits = np.zeros((table.exits - 1, table.samples), np.bool_)
-    for exit_ in range(table.exits - 1):
-        order = np.argsort(-table.scores[:, exit_], kind="stable")
-        lost = np.cumsum(right[order, -1] - right[order, exit_]) / np.cumsum(np.maximum(right[order, -1], 1))
-        good = np.flatnonzero(lost <= loss)
-        if len(good):
-            hits[exit_] = table.scores[:, exit_] >= table.scores[order[good[-1]], exit_]
-    return hits
-
-
 def _look(
-    hits: NDArray[np.bool_], played: Played, data: TuningData, required: int, found: dict[tuple[int, ...], float]
+    hits: NDArray[np.bool_],
+    played: Played,
+    between: Mapping[tuple[int, int], NDArray[np.float64]],
+    required: int,
+    found: dict[tuple[int, ...], float],
 ) -> None:
     """Note the expected cost of every set that has enough right, the least of several looks."""
-    right = played.table.against(agreement=False)
-    last = data.trace.exits - 1
-    between = {
-        (start, end): merged_segment(data, start, end)
-        for start in range(-1, last)
-        for end in range(start + 1, last + 1)
-    }
+    right = played.table.correct
+    last = played.table.exits - 1
 
     def walk(kept: tuple[int, ...], alive: NDArray[np.bool_], correct: int, spent_ms: float) -> None:
         at = kept[-1] if kept else -1
@@ -86,10 +71,20 @@ def _look(
                     spent_ms + float(between[at, exit_][count]),
                 )
 
-    walk((), np.ones(data.samples, np.bool_), 0, 0.0)
+    walk((), np.ones(played.table.samples, np.bool_), 0, 0.0)
 
 
-def merged_segment(data: TuningData, start: int, end: int) -> NDArray[np.float64]:
+def _merged_segments(data: TuningData) -> dict[tuple[int, int], NDArray[np.float64]]:
+    """What it costs to run from behind each exit, -1 for the input, to each later one; see `_merged_segment`."""
+    last = data.trace.exits - 1
+    return {
+        (start, end): _merged_segment(data, start, end)
+        for start in range(-1, last)
+        for end in range(start + 1, last + 1)
+    }
+
+
+def _merged_segment(data: TuningData, start: int, end: int) -> NDArray[np.float64]:
     """Expected milliseconds of the segment from behind exit `start` to exit `end`, by how many samples reach it."""
     kept = tuple(exit_ for exit_ in (start, end) if 0 <= exit_ < data.trace.exits - 1)
     costs = merged_costs(data.costs, kept)

@@ -63,4 +63,6 @@ class ExitTrace:
 
     def of_exits(self, kept: tuple[int, ...]) -> "ExitTrace":
         """Return the trace of a network with some of the exits: the early ones given, ascending, and the final one."""
+        if len(kept) == self.exits - 1:
+            return self
         return ExitTrace(logits=self.logits[:, [*kept, self.exits - 1]], labels=self.labels)

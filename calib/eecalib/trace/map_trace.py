@@ -49,6 +49,8 @@ class MapTrace:
 
     def of_exits(self, kept: Sequence[int]) -> "MapTrace":
         """Return the trace of a network with some of the exits: the early ones given, ascending, and the final one."""
+        if len(kept) == self.exits - 1:
+            return self
         columns = [*kept, self.exits - 1]
         return replace(self, scores=self.scores[:, :, columns], answers=self.answers[:, columns])
 

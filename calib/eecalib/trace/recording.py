@@ -11,7 +11,10 @@ from eecalib.trace.exit_trace import ExitTrace
 from eecalib.trace.map_trace import MapTrace
 from eerun.count_alike import count_alike, count_units
 
-__all__ = ["Recording", "SplitRecording"]
+__all__ = ["SPLITS", "Recording", "SplitRecording"]
+
+SPLITS = ("tune", "certify", "test")
+"""What is recorded: the samples for tuning, certifying and reporting."""
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -64,11 +67,15 @@ class Recording:
     Attributes:
         source_sha256: digest of the model that the bundle was built from.
         configuration: name of the configuration.
+        graphs_sha256: digest of its graphs without the policy.
+        engine_version: version of the engine's library.
         exits: names of the exits.
-        splits: `tune`, `certify` and `test`, where the data have them.
+        splits: those of `SPLITS` that the data have; `tune` is among them.
     """
 
     source_sha256: str
     configuration: str
+    graphs_sha256: str
+    engine_version: str
     exits: tuple[str, ...]
     splits: Mapping[str, SplitRecording]

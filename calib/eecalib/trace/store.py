@@ -1,5 +1,7 @@
 """A recording as a folder: a JSON file, and arrays that are mapped into memory when it is opened."""
 
+import shutil
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +12,7 @@ from numpy.typing import NDArray
 
 from eecalib.trace.exit_trace import ExitTrace
 from eecalib.trace.map_trace import MapTrace
-from eecalib.trace.recording import Recording, SplitRecording
+from eecalib.trace.recording import SPLITS, Recording, SplitRecording
 from eengines.errors import DataError, UserError
 from eerun.policies import make_policy, parameters_of
 
@@ -41,6 +43,8 @@ class _Header:
     schema: str
     source_sha256: str
     configuration: str
+    graphs_sha256: str
+    engine_version: str
     exits: tuple[str, ...]
     splits: dict[str, _Split]
     policies: tuple[_Policy, ...] = ()
@@ -48,11 +52,13 @@ class _Header:
 
 
 def write_recording(recording: Recording, folder: Path) -> int:
-    """Write a recording into a folder, which must be empty or not there; the header comes last. Return its bytes.
+    """Write a recording into a folder, which must be empty or not there, in one step. Return its bytes.
 
     Raises:
-        UserError: the folder has other files, or cannot be written.
+        UserError: the folder has other files, or cannot be written; or the recording has no *tune* split.
     """
+    folder = folder.resolve()
+    _check_splits(recording.splits, folder)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise UserError(str(folder), "it exists and is not empty", "Choose another place with -o, or remove it")
     some = next(iter(recording.splits.values())).trace
@@ -61,6 +67,8 @@ def write_recording(recording: Recording, folder: Path) -> int:
         schema=SCHEMA,
         source_sha256=recording.source_sha256,
         configuration=recording.configuration,
+        graphs_sha256=recording.graphs_sha256,
+        engine_version=recording.engine_version,
         exits=recording.exits,
         splits={
             name: _Split(samples=split.trace.samples, sha256=split.sha256, labels=split.trace.labels is not None)
@@ -71,15 +79,30 @@ def write_recording(recording: Recording, folder: Path) -> int:
         else tuple(_Policy(policy=p.name, parameters=parameters_of(p)) for p in maps.policies),
         ignored=None if maps is None else maps.ignored,
     )
+    return _write_in_one_step(header, recording, folder)
+
+
+def _write_in_one_step(header: _Header, recording: Recording, folder: Path) -> int:
+    """Write into a folder beside it, which takes its place at the end; what a killed run has left there is removed."""
+    beside = folder.with_name(f".{folder.name}.unfinished")
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        if beside.exists():
+            shutil.rmtree(beside)
+        beside.mkdir()
         for name, split in recording.splits.items():
             for part, array in _arrays(split).items():
-                np.save(folder / f"{name}.{part}.npy", array, allow_pickle=False)
-        (folder / HEADER).write_bytes(msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n")
-        return sum(file.stat().st_size for file in folder.iterdir())
+                np.save(beside / f"{name}.{part}.npy", array, allow_pickle=False)
+        (beside / HEADER).write_bytes(msgspec.json.format(msgspec.json.encode(header), indent=2) + b"\n")
+        written = sum(file.stat().st_size for file in beside.iterdir())
+        if folder.exists():
+            folder.rmdir()
+        beside.rename(folder)
     except OSError as error:
         raise UserError(str(folder), f"it cannot be written: {error}", "Choose another place with -o") from error
+    finally:
+        shutil.rmtree(beside, ignore_errors=True)
+    return written
 
 
 def open_recording(folder: Path) -> Recording:
@@ -94,12 +117,22 @@ def open_recording(folder: Path) -> Recording:
         raise DataError(str(folder), f"it is no trace: {error}", AGAIN) from error
     if header.schema != SCHEMA:
         raise DataError(str(folder), f"got version {header.schema}, expected {SCHEMA}", AGAIN)
+    _check_splits(header.splits, folder)
     return Recording(
         source_sha256=header.source_sha256,
         configuration=header.configuration,
+        graphs_sha256=header.graphs_sha256,
+        engine_version=header.engine_version,
         exits=header.exits,
         splits={name: _open_split(folder, name, split, header) for name, split in header.splits.items()},
     )
+
+
+def _check_splits(names: Collection[str], folder: Path) -> None:
+    """Refuse a recording without *tune*, and names that are none of splits: files are called after them."""
+    if SPLITS[0] not in names or not set(SPLITS).issuperset(names):
+        expected = f"expected {SPLITS[0]}, and {' or '.join(SPLITS[1:])} beside it"
+        raise DataError(str(folder), f"got the splits {sorted(names)}, {expected}", AGAIN)
 
 
 def _arrays(split: SplitRecording) -> dict[str, NDArray[Any]]:
@@ -128,9 +161,11 @@ def _open_split(folder: Path, name: str, split: _Split, header: _Header) -> Spli
     trace: ExitTrace | MapTrace
     if header.policies:
         policies = tuple(make_policy(each.policy, each.parameters) for each in header.policies)
-        trace = MapTrace(
-            policies=policies, scores=array("scores"), answers=array("answers"), labels=labels, ignored=header.ignored
-        )
+        scores, answers = array("scores"), array("answers")
+        if scores.ndim != 3 or len(scores) != len(policies) or answers.ndim != 4:
+            got = f"scores {list(scores.shape)} and answers {list(answers.shape)} of {len(policies)} policies"
+            raise DataError(str(folder), f"got {got} for split {name}", AGAIN)
+        trace = MapTrace(policies=policies, scores=scores, answers=answers, labels=labels, ignored=header.ignored)
     else:
         trace = ExitTrace(logits=array("logits"), labels=labels)
     if trace.exits != len(header.exits):

@@ -20,17 +20,22 @@ def spread_budgets(cost: ShareCost, count: int) -> tuple[float, ...]:
     return tuple((cost.least_ms + steps * (cost.most_ms - cost.least_ms)).tolist())
 
 
-def check_budget(cost: ShareCost, budget_ms: float) -> None:
+def check_budget(cost: ShareCost, budget: float, *, unit: str) -> None:
     """Refuse a budget that no thresholds keep.
+
+    Args:
+        cost: of a batch.
+        budget: what a batch may cost on average.
+        unit: of both; see `TuningData.unit`.
 
     Raises:
         UserError: it is below the cost of the first exit, or no number.
     """
-    if not budget_ms >= cost.least_ms:
+    if not budget >= cost.least_ms:
         raise UserError(
             "budget",
-            f"got {budget_ms:.4g} ms for a batch of {cost.cost.batch}, expected {cost.least_ms:.4g} ms, when all leave "
-            f"at the first exit, to {cost.most_ms:.4g} ms, when none leaves early",
+            f"got {budget:.4g} {unit} for a batch of {cost.cost.batch}, expected {cost.least_ms:.4g} {unit}, when all "
+            f"leave at the first exit, to {cost.most_ms:.4g} {unit}, when none leaves early",
             "Choose a budget in this range, or an exit nearer to the input",
         )
 

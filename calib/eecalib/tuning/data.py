@@ -14,6 +14,9 @@ from eerun.costs import CostTable
 
 __all__ = ["TuningData"]
 
+MACS = "macs"
+"""The engine that a table of multiply-accumulates names."""
+
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class TuningData:
@@ -24,7 +27,7 @@ class TuningData:
             agreement, the answers of the final exit in float32.
         reference_right: `[samples] int64`, how many answers of each sample the final exit in float32 has right: what a
             drop is relative to.
-        costs: measured times of the chain.
+        costs: measured times of the chain, or its multiply-accumulates; see `unit`.
         batch: samples in one batch at run time.
         seed: of everything that is drawn.
     """
@@ -55,6 +58,11 @@ class TuningData:
     def samples(self) -> int:
         """How many samples there are."""
         return self.trace.samples
+
+    @property
+    def unit(self) -> str:
+        """What costs are counted in."""
+        return "million multiply-accumulates" if self.costs.engine == MACS else "ms"
 
     @cached_property
     def reference_correct(self) -> int:

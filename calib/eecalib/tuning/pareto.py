@@ -1,19 +1,20 @@
 """Which of many operating points are beaten by no other."""
 
 from collections.abc import Sequence
+from math import inf
 
 __all__ = ["pareto_front"]
 
 
-def pareto_front(points: Sequence[tuple[float, int]]) -> tuple[int, ...]:
+def pareto_front(points: Sequence[tuple[float, float]]) -> tuple[int, ...]:
     """Return the indices of the points that no other beats, from cheap to dear.
 
     Args:
-        points: cost and number of right answers of each. Of equal points the first stays.
+        points: cost of each, and its right answers, as a number or as a share. Of equal points the first stays.
     """
     order = sorted(range(len(points)), key=lambda index: (points[index][0], -points[index][1], index))
     front: list[int] = []
-    most = -1
+    most = -inf
     for index in order:
         if points[index][1] > most:
             front.append(index)

@@ -135,7 +135,7 @@ class BuildReport:
         bundle: the bundle's folder.
         task: `classification`, or `segmentation`: accuracy and agreement are then shares of pixels.
         policy: the exit policy.
-        max_drop: allowed relative drop; None for thresholds by hand.
+        max_drop: allowed relative drop; None for thresholds by hand, or tuned for a budget.
         drop_measure: `accuracy` or `agreement`.
         max_quant_drop: share of answers that may differ from float32.
         trials: everything that was measured, the chosen configuration first.

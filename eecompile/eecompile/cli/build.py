@@ -180,18 +180,11 @@ def build_command(
 ) -> None:
     """Build a bundle from a trained multi-exit network."""
     require_compile_extra()
-    import msgspec
-
-    from eecompile.build import BuildSettings, build
-    from eecompile.cli.engines_summary import engines_summary
-    from eecompile.cli.stages import ConsoleStages
-    from eecompile.cli.summary import summary_text
-    from eecompile.cli.tune_summary import tune_summary
-    from eecompile.device_engines.after_build import engines_after_build
+    from eecompile.build import BuildSettings
+    from eecompile.cli.run_build import run_build
     from eecompile.device_engines.card import local_target
     from eecompile.device_engines.settings import LOCAL
-    from eecompile.tune.after_build import AfterBuild, built_policy, settings_after_build, tune_after_build
-    from eerun.cli.output_file import check_writable, replace_file
+    from eecompile.tune.after_build import AfterBuild, built_policy, settings_after_build
 
     wish = AfterBuild(
         policies=parse_list("--policy", policy, str) or (),
@@ -235,22 +228,4 @@ def build_command(
         seed=seed,
     )
     tuning = settings_after_build(model, settings, wish)
-    if json_file is not None:
-        check_writable(json_file, flag="--json")
-    with ConsoleStages(verbose=verbose) as stages:
-        report = build(model, settings, stages)
-    if json_file is not None:
-        with replace_file(json_file, flag="--json") as file:
-            file.write(msgspec.json.format(msgspec.json.encode(report), indent=2) + b"\n")
-    typer.echo(summary_text(report))
-    if tuning is not None:
-        with ConsoleStages(verbose=verbose) as stages:
-            tuned = tune_after_build(model, settings, tuning, stages)
-        typer.echo(tune_summary(tuned))
-    if settings.gpus:
-        with ConsoleStages(verbose=verbose) as stages:
-            engines = engines_after_build(model, settings, stages, needed=LOCAL in target)
-        if engines is not None:
-            typer.echo(engines_summary(engines))
-        else:
-            typer.echo(f"Engines: run `eecompile engines {report.bundle}` where the card is")
+    run_build(model, settings, tuning, json_file=json_file, local=LOCAL in target, verbose=verbose)

@@ -24,7 +24,7 @@ def trace_command(
     output: Annotated[
         Path | None, typer.Option("-o", "--output", help="Folder to write. Default: BUNDLE's name with .trace.")
     ] = None,
-    engine: Annotated[str, typer.Option(help="Configuration to record: its engine, or auto for the first.")] = AUTO,
+    engine: Annotated[str, typer.Option(help="Configuration to record: its engine, or auto for the fastest.")] = AUTO,
     precision: Annotated[str, typer.Option(help="Its precision, or auto.")] = AUTO,
     threads: Annotated[int | None, typer.Option(help="Threads of the engine. Default: one a core.")] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Explain decisions.")] = False,

@@ -18,23 +18,32 @@ LABELLED = len(PALETTE)
 
 @dataclass(frozen=True, kw_only=True)
 class Point:
-    """One operating point: expected milliseconds of a batch, and accuracy as a share."""
+    """One operating point: expected milliseconds of a batch, and accuracy, or agreement, as a share."""
 
     batch_ms: float
     accuracy: float
 
 
 def pareto_picture(
-    policies: Mapping[str, Sequence[Point]], *, chosen: Point, whole: Point, batch: int, samples: int
+    policies: Mapping[str, Sequence[Point]],
+    *,
+    front: Sequence[Point],
+    chosen: Point,
+    whole: Point,
+    batch: int,
+    samples: int,
+    measure: str,
 ) -> tuple[bytes, bytes]:
     """Return a PNG and an SVG.
 
     Args:
         policies: operating points by policy, the best policies first; those behind the first six share one grey.
+        front: the points of all policies that no other beats, from fast to slow.
         chosen: what was chosen.
         whole: the fastest whole network without exit heads.
         batch: size of the batches.
         samples: of *tune*, that accuracy is measured on.
+        measure: what is meant by accuracy: `accuracy` or `agreement`.
     """
     figure = new_figure(8.2, 4.8)
     axes = figure.subplots()
@@ -44,6 +53,14 @@ def pareto_picture(
         _points(axes, policies[name], colour=GREY, marker=".", label=None)
     for name, colour, marker in zip(names, PALETTE, MARKERS, strict=False):
         _points(axes, policies[name], colour=colour, marker=marker, label=name)
+    axes.plot(
+        [point.batch_ms for point in front],
+        [100 * point.accuracy for point in front],
+        color=INK,
+        linewidth=0.6,
+        zorder=1,
+        label="Pareto front",
+    )
     axes.plot(whole.batch_ms, 100 * whole.accuracy, "X", color=INK, markersize=9, label="whole network, no exits")
     axes.plot(
         chosen.batch_ms,
@@ -58,7 +75,7 @@ def pareto_picture(
     if len(names) > LABELLED:
         axes.plot([], [], ".", color=GREY, label=f"{len(names) - LABELLED} others")
     axes.set_xlabel(f"expected milliseconds of a batch of {batch}", fontsize=9)
-    axes.set_ylabel(f"accuracy, %, on {samples} tune samples", fontsize=9)
+    axes.set_ylabel(f"{measure}, %, on {samples} tune samples", fontsize=9)
     axes.set_title("Operating points of every policy, on the samples that they were fitted to", fontsize=10, color=INK)
     axes.legend(fontsize=8, frameon=False, loc="lower right")
     return png(figure), _svg(figure)

@@ -13,24 +13,24 @@ __all__ = ["configuration_lines", "costs_lines"]
 
 
 def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
-    """One line for each configuration, the first is taken where it runs, and their thresholds."""
+    """One line for each configuration, the first is taken where it runs, and their policies with thresholds."""
     entries = bundle.manifest.configurations
     head = ["", "whole", "nobody leaves", "exits on", "as float32", "final exit", "exits on"]
     rows = [head, *(_row(bundle, report, entry) for entry in entries)]
     rows[1][0] += " →"
-    policies = {entry: bundle.policy(entry) for entry in entries}
-    width = max(len(_words(entry)) for entry in entries)
+    policies = [bundle.policy(entry) for entry in entries]
+    named = aligned([(_words(entry), policy.policy) for entry, policy in zip(entries, policies, strict=True)])
     return [
         f"---- {len(entries)} configuration(s): ms of a batch of {report.batch}, answers ----",
         *aligned(rows),
         "→ comes first; exits on: expected, on tune; as float32: same final answer, on tune; "
         f"{accuracy_words(report.task)} on test",
         "",
-        f"---- Thresholds of {policies[entries[0]].policy}: leave when score >= ----",
+        "---- Policy and thresholds: leave when score >= ----",
         *(
             line
-            for entry, policy in policies.items()
-            for line in listed(_words(entry).ljust(width) + " ", map(_threshold, policy.thresholds))
+            for name, policy in zip(named, policies, strict=True)
+            for line in listed(name + " ", map(_threshold, policy.thresholds))
         ),
     ]
 
@@ -50,6 +50,7 @@ def costs_lines(bundle: Bundle) -> list[str]:
 def _cost_lines(costs: CostTable, note: str) -> list[str]:
     rows = [["batch", *map(str, costs.buckets)]]
     rows += [[f"segment {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.segment_ms)]
+    rows += [[f"head {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.head_ms)]
     rows += [["whole", *(number(ms, 3) for ms in costs.whole_ms)]]
     return [f"---- ms measured: {costs.engine} {costs.precision} on {costs.device}{note} ----", *aligned(rows)]
 
@@ -61,7 +62,7 @@ def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list
     return [
         _words(entry),
         number(_at(report.batch, costs, [costs.whole_ms]), 2),
-        number(_at(report.batch, costs, costs.segment_ms), 2),
+        number(_at(report.batch, costs, [*costs.segment_ms, *costs.head_ms]), 2),
         number(None if trial is None else trial.expected_ms, 2),
         share(entry.agreement, 2),
         share(None if test is None else test.accuracy_final, 2),

@@ -13,6 +13,7 @@ from eecompile.inspect.wrapped import listed
 from eengines.targets import PRECISIONS
 from eerun.bench.table import aligned, number, share
 from eerun.bundle import Bundle, ConfigurationEntry, TargetEntry
+from eerun.costs import CostTable
 
 __all__ = ["load_graphs", "segment_lines", "target_lines"]
 
@@ -28,19 +29,9 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
     weighted = [weighted_nodes(graph) for graph in graphs]
     present = [p for p in PRECISIONS if any(p in found.values() for found in weighted)]
     costs = bundle.costs(entry)
+    times = [f"ms@{costs.max_batch}", *(["head"] if costs.head_ms else [])]
     shares = report.test.shares if report.test else (None,) * len(graphs)
-    rows = [
-        [
-            "",
-            "exit",
-            *(f"in {p}" for p in present),
-            "MMACs",
-            "weights",
-            f"ms@{costs.max_batch}",
-            "leave",
-            "float32 graph",
-        ]
-    ]
+    rows = [["", "exit", *(f"in {p}" for p in present), "MMACs", "weights", *times, "leave", "float32 graph"]]
     for index, (segment, found) in enumerate(zip(manifest.segments, weighted, strict=True)):
         counts = Counter(found.values())
         rows.append(
@@ -50,7 +41,7 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
                 *(str(counts[p]) for p in present),
                 f"{segment.macs / 1e6:.2f}",
                 f"{segment.parameters / 1e3:.1f}k",
-                number(costs.segment_ms[index][-1], 2),
+                *_times(costs, index),
                 share(shares[index], 1),
                 segment.file,
             ]
@@ -59,10 +50,17 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
         f"---- {len(graphs)} segment(s) in {entry.engine} {entry.precision}: nodes with weights by precision ----",
         *aligned(rows),
         f"whole: no exit heads, {manifest.whole_macs / 1e6:.2f} MMACs"
-        + ("; leave: share of the test samples" if report.test else ""),
+        + ("; leave: share of the test samples" if report.test else "")
+        + ("; head: ms of heads, which are graphs of their own" if costs.head_ms else ""),
         *_boundaries(bundle, graphs),
         *_in_float(report, entry.precision, weighted),
     ]
+
+
+def _times(costs: CostTable, index: int) -> list[str]:
+    """Milliseconds of a segment, and of its head where that is apart, in the largest bucket."""
+    heads = [None if index == len(costs.head_ms) else costs.head_ms[index][-1]] if costs.head_ms else []
+    return [number(costs.segment_ms[index][-1], 2), *(number(ms, 2) for ms in heads)]
 
 
 def target_lines(bundle: Bundle) -> list[str]:

@@ -36,6 +36,7 @@ def make_report(
         target=settings.train.target,
         min_gain=settings.min_gain,
         max_drop=retuned.max_drop,
+        tuned_for=retuned.tuned_for,
         drop_measure=retuned.drop_measure,
         samples={
             **{name: len(samples) for name, samples in new.splits.items()},

@@ -2,7 +2,9 @@
 
 from collections.abc import Mapping, Sequence
 
-__all__ = ["new_order"]
+from eecompile.build.report import BuildReport
+
+__all__ = ["by_speed", "new_order"]
 
 
 def new_order(names: Sequence[str], expected_ms: Mapping[str, float], *, first: str | None) -> tuple[str, ...]:
@@ -15,3 +17,9 @@ def new_order(names: Sequence[str], expected_ms: Mapping[str, float], *, first: 
     """
     ahead = names[0] if names and (names[0] == first or names[0] not in expected_ms) else None
     return tuple(sorted(names, key=lambda name: (name != ahead, expected_ms.get(name, float("inf")))))
+
+
+def by_speed(report: BuildReport) -> bool:
+    """Whether the build ran the fastest of what it kept."""
+    expected = [trial.expected_ms for trial in report.trials if trial.kept and trial.expected_ms is not None]
+    return bool(expected) and report.trials[0].expected_ms == min(expected)

@@ -89,7 +89,8 @@ class RefreshReport:
         source_sha256: digest of the checkpoint of the bundle now.
         target: what heads learned, `trunk` or `labels`.
         min_gain: see `RefreshSettings`.
-        max_drop: allowed relative drop against the final exit on *tune*; None: thresholds are those given by hand.
+        max_drop: allowed relative drop against the final exit on *tune*; None: thresholds stayed as they were.
+        tuned_for: where they stayed, what they were tuned for, as words; None: nothing, they were given by hand.
         drop_measure: what drops, `accuracy` or `agreement`.
         samples: number of recent samples by split; *validation* is a part of *train*.
         heads: shallow to deep.
@@ -117,6 +118,7 @@ class RefreshReport:
     target: str
     min_gain: float
     max_drop: float | None
+    tuned_for: str | None = None
     drop_measure: str
     samples: dict[str, int]
     heads: tuple[RefreshedHead, ...]

@@ -12,11 +12,12 @@ from eecompile.build.report import BuildReport, SplitReport
 from eecompile.build.tune import split_report
 from eecompile.refresh.chance_bound import chance_bound
 from eecompile.refresh.new_graphs import NewGraphs
-from eecompile.refresh.new_order import new_order
+from eecompile.refresh.new_order import by_speed, new_order
 from eecompile.refresh.recent_costs import recent_costs, recent_lengths
 from eecompile.refresh.report import RefreshedConfiguration
 from eecompile.refresh.settings import RefreshSettings
 from eecompile.refresh.tune_warnings import tune_warnings
+from eecompile.refresh.tuned_for import tuned_for
 from eecompile.stages import Stages
 from eengines.backends import BACKENDS
 from eengines.errors import DataError, EngineError
@@ -37,7 +38,8 @@ class Retuned:
     """What the bundle runs on the CPU.
 
     Attributes:
-        max_drop: allowed relative drop on *tune*; None: thresholds stay as they were given by hand.
+        max_drop: allowed relative drop on *tune*; None: thresholds stay as they were.
+        tuned_for: see `RefreshReport`.
         drop_measure: what drops, `accuracy` or `agreement`.
         before: the configuration that the bundle ran, with old heads and thresholds, on *test*; None: it does not
             run here.
@@ -51,6 +53,7 @@ class Retuned:
     """
 
     max_drop: float | None
+    tuned_for: str | None
     drop_measure: str
     before: SplitReport | None
     configurations: tuple[RefreshedConfiguration, ...]
@@ -77,7 +80,7 @@ def retune(
 
     Costs depend on the graphs, not on the weights in them, so they stay; those of several lengths are put together for
     the recent ones. Old thresholds stay, unless on recent samples they break the allowed drop by more than chance, or
-    others save at least `min_gain` of the expected time. Thresholds that were given by hand stay, unless
+    others save at least `min_gain` of the expected time. Thresholds given by hand, or tuned for a budget, stay, unless
     `settings.max_drop` is given. A configuration goes if more of its answers differ from float32 than the build
     allowed, by more than chance; float32 in ONNX Runtime stays. They are ordered by expected time again, unless the
     build ran another one than the fastest, as its user wanted: that stays in front.
@@ -106,6 +109,7 @@ def retune(
         order = new_order(order, expected, first=None if tuner.by_speed else bundle.manifest.chosen.name)
     return Retuned(
         max_drop=tuner.max_drop,
+        tuned_for=tuner.tuned_for,
         drop_measure="agreement" if tuner.agreement else "accuracy",
         before=tuner.before(),
         configurations=tuple(tuner.done[name] for name in order if name in tuner.done),
@@ -135,11 +139,12 @@ class _Tuner:
         report = bundle.read_json(bundle.manifest.report, BuildReport)
         unlabelled = any(splits[name].labels is None for name in ("tune", "test"))
         self.max_drop = report.max_drop if settings.max_drop is None else settings.max_drop
+        self.tuned_for = tuned_for(bundle) if self.max_drop is None else None
         self.agreement = settings.agreement or unlabelled or report.drop_measure == "agreement"
         self._quant_bound = chance_bound(report.max_quant_drop, len(splits["tune"]))
         self.lengths = recent_lengths(bundle, splits["tune"])
         self.costs = recent_costs(bundle, self.lengths)
-        self.by_speed = _by_speed(report)
+        self.by_speed = by_speed(report)
         self._reference: tuple[_Recorded, tuple[float | None, ...]] | None = None
         self._tuned: dict[str, tuple[SplitReport, SplitReport]] = {}
         self.done: dict[str, RefreshedConfiguration] = {}
@@ -171,7 +176,9 @@ class _Tuner:
         )
 
     def warn(self) -> None:
-        """Say what is doubtful about thresholds that were tuned, in the configurations that stay."""
+        """Say what is doubtful about thresholds that were tuned, in the configurations that stay, or why none were."""
+        if self.tuned_for is not None:
+            self._stages.warn(f"thresholds stay: the bundle was tuned for {self.tuned_for}; --max-drop tunes them")
         if self.max_drop is not None:
             for problem in tune_warnings([(way, *self._tuned[way]) for way in self.done], self.max_drop):
                 self._stages.warn(problem)
@@ -237,9 +244,3 @@ class _Tuner:
         bound = chance_bound(final * (self.max_drop or 0.0), before.samples)
         keeps = keeps_bound((1 - final + reached,), bound)
         return keeps and after.expected_ms > before.expected_ms * (1 - self._settings.min_gain)
-
-
-def _by_speed(report: BuildReport) -> bool:
-    """Whether the build ran the fastest of what it kept."""
-    expected = [trial.expected_ms for trial in report.trials if trial.kept and trial.expected_ms is not None]
-    return bool(expected) and report.trials[0].expected_ms == min(expected)

@@ -10,11 +10,11 @@ from eecompile.stages import Stages
 from eecompile.tune.report import TuneReport
 from eecompile.tune.settings import TuneSettings
 from eecompile.tune.tune import tune
-from eengines.errors import UserError
+from eengines.errors import EEError, UserError
 from eerun.data import default_data_path
 from eerun.policies import POLICIES, MaxProbabilityPolicy, needs_data
 
-__all__ = ["AfterBuild", "built_policy", "settings_after_build", "tune_after_build"]
+__all__ = ["AfterBuild", "built_policy", "bundle_of", "settings_after_build", "tune_after_build"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,6 +63,13 @@ def settings_after_build(model: Path, built: BuildSettings, wish: AfterBuild) ->
         return None
     if built.thresholds is not None:
         raise UserError("--thresholds", "got thresholds by hand for what is tuned on recordings", "Leave them out")
+    if wish.select_exits and built.gpus:
+        names = ", ".join(target.name for target in built.gpus)
+        raise UserError(
+            "--select-exits",
+            f"graphs for {names} would have the exits that were dropped",
+            "Leave --target out; then build again with the --exits that were kept, and --target",
+        )
     tuners_for([name for name in wish.policies if name not in MAP_TUNERS], maps=False)
     beside = default_data_path(model)
     return TuneSettings(
@@ -84,5 +91,20 @@ def settings_after_build(model: Path, built: BuildSettings, wish: AfterBuild) ->
 
 
 def tune_after_build(model: Path, built: BuildSettings, tuning: TuneSettings, stages: Stages) -> TuneReport:
-    """Tune the bundle that was just built."""
-    return tune(built.output or model.with_suffix(".ee"), tuning, stages)
+    """Tune the bundle that was just built.
+
+    Raises:
+        EEError: it failed, as `tune` says; the bundle is there as it was built.
+    """
+    bundle = bundle_of(model, built)
+    try:
+        return tune(bundle, tuning, stages)
+    except EEError as error:
+        lacks = "is not tuned" if tuning.certify is None else "has no promise"
+        problem = f"{error.problem}; {bundle} was built, and {lacks}"
+        raise type(error)(error.where, problem, error.remedy) from error
+
+
+def bundle_of(model: Path, built: BuildSettings) -> Path:
+    """Return the folder that a build writes."""
+    return built.output or model.with_suffix(".ee")

@@ -3,14 +3,13 @@
 from collections.abc import Mapping
 from pathlib import Path
 
+from eecalib.trace import SPLITS
 from eengines.errors import DataError
 from eerun.bundle import Bundle
 from eerun.data import Samples, default_data_path, digest, load_data, make_splits
 from eerun.inputs import check_inputs
 
-__all__ = ["SPLITS", "load_splits"]
-
-SPLITS = ("tune", "certify", "test")
+__all__ = ["load_splits"]
 
 
 def load_splits(bundle: Bundle, source: str | None) -> Mapping[str, Samples]:

@@ -1,5 +1,6 @@
 """Draw what was tried into the bundle."""
 
+from eecalib.tuning.pareto import pareto_front
 from eecompile.draw.pareto import Point, pareto_picture
 from eecompile.draw.picture import missing_reason
 from eecompile.stages import Stages
@@ -15,7 +16,8 @@ def pareto_pictures(report: TuneReport, whole_accuracy: float, stages: Stages) -
 
     Args:
         report: what was tried.
-        whole_accuracy: of the fastest whole network, about: that of float32.
+        whole_accuracy: of the fastest whole network, about: that of float32. It is 1 where the drop is in agreement,
+            which is what is drawn then; where float32 is never wrong, accuracy and agreement are the same.
         stages: where it is said that nothing can be drawn.
     """
     reason = missing_reason()
@@ -24,13 +26,17 @@ def pareto_pictures(report: TuneReport, whole_accuracy: float, stages: Stages) -
         return {}
     best = sorted(report.policies, key=lambda each: each.tune.batch_ms)
     lines = {_name(each): [Point(batch_ms=p.batch_ms, accuracy=p.accuracy) for p in each.frontier] for each in best}
+    points = [point for line in lines.values() for point in line]
+    front = pareto_front([(point.batch_ms, point.accuracy) for point in points])
     chosen = report.policies[0].tune
     picture, vectors = pareto_picture(
         lines,
+        front=[points[index] for index in front],
         chosen=Point(batch_ms=chosen.batch_ms, accuracy=chosen.accuracy),
         whole=Point(batch_ms=report.whole_ms, accuracy=whole_accuracy),
         batch=report.batch,
         samples=report.samples["tune"],
+        measure="agreement" if whole_accuracy == 1 else "accuracy",
     )
     return {PNG: picture, SVG: vectors}
 

@@ -8,11 +8,13 @@ import numpy as np
 from eecalib.trace import Recording, SplitRecording, record_trace
 from eecalib.tuning.tuners import map_policies
 from eecompile.stages import Stages
+from eecompile.tune.graphs_digest import graphs_digest
 from eecompile.tune.variant import Shape, make_graphs
 from eengines.errors import DataError
 from eengines.tensors import Array
 from eerun.bundle import Bundle, OverlaidBundle
 from eerun.choose_configuration import choose_configuration
+from eerun.circumstances import engine_version
 from eerun.configuration import Configuration
 from eerun.data import Samples, digest
 from eerun.policies import MaxProbabilityPolicy
@@ -62,6 +64,8 @@ def record_bundle(
     return Recording(
         source_sha256=bundle.manifest.source_sha256,
         configuration=way.name,
+        graphs_sha256=graphs_digest(way),
+        engine_version=engine_version(way.engine),
         exits=bundle.manifest.exits,
         splits=found,
     )
@@ -101,25 +105,29 @@ def float32_answers(
     return answers
 
 
-def check_recording(recording: Recording, way: Configuration, splits: Mapping[str, Samples] | None) -> None:
-    """Refuse a recording of another bundle, configuration or data.
+def check_recording(recording: Recording, way: Configuration, splits: Mapping[str, Samples]) -> None:
+    """Refuse a recording of another bundle, configuration, engine or data. Another policy does not matter.
 
     Args:
         recording: what was opened.
         way: the configuration that is tuned.
-        splits: the samples; None: they are not at hand.
+        splits: the samples.
 
     Raises:
         DataError: it is not that of this configuration on these samples.
     """
-    manifest = way.bundle.manifest
-    known = {name: digest(part) for name, part in splits.items()} if splits is not None else {}
-    known |= {name: entry.sha256 for name, entry in manifest.splits.items() if name not in known}
+    manifest, recorded = way.bundle.manifest, recording.splits
     for what, got, expected in (
         ("model", recording.source_sha256[:12], manifest.source_sha256[:12]),
         ("configuration", recording.configuration, way.name),
         ("exits", ", ".join(recording.exits), ", ".join(manifest.exits)),
-        *((f"split {n}", s.sha256[:12], known[n][:12]) for n, s in recording.splits.items() if n in known),
+        ("splits", ", ".join(recorded), ", ".join(splits)),
+        *((f"split {name}", recorded[name].sha256[:12], digest(splits[name])[:12]) for name in recorded),
+        ("digest of graphs", recording.graphs_sha256[:12], graphs_digest(way)[:12]),
     ):
         if got != expected:
             raise DataError("--trace", f"its {what} is {got}, the bundle has {expected}", "Record it again")
+    version = engine_version(way.engine)
+    if recording.engine_version != version:
+        problem = f"it was recorded with {way.engine} {recording.engine_version}, here is {version}"
+        raise DataError("--trace", problem, "Record it again")

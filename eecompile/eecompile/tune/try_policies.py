@@ -142,17 +142,22 @@ def report_of(
         seconds=seconds,
         whole_ms=bench.whole_ms,
         whole_single_ms=bench.whole.run_ms(0, 1),
-        refused=refused(bench, tune, goal, max_tail),
+        refused=refused(tune, goal, None if max_tail is None else bench.whole_ms * (1 + max_tail)),
     )
 
 
-def refused(bench: Bench, tune: SplitOutcome, goal: Goal, max_tail: float | None) -> str | None:
-    """Why an outcome cannot be chosen, or None."""
+def refused(tune: SplitOutcome, goal: Goal, longest_ms: float | None) -> str | None:
+    """Why an outcome on *tune* cannot be chosen, or None.
+
+    Args:
+        tune: the outcome.
+        goal: what is asked for.
+        longest_ms: what one batch in a hundred may take; None: no limit.
+    """
     if goal.max_drop is not None and tune.drop > goal.max_drop + ROUNDING:
         return f"{tune.drop:.2%} is lost on tune even so, allowed are {goal.max_drop:.2%}"
-    limit = None if max_tail is None else bench.whole_ms * (1 + max_tail)
-    if limit is not None and tune.batch_p99_ms > limit:
-        return f"one batch in a hundred takes {tune.batch_p99_ms:.2f} ms, allowed are {limit:.2f}"
+    if longest_ms is not None and tune.batch_p99_ms > longest_ms:
+        return f"one batch in a hundred takes {tune.batch_p99_ms:.2f} ms, allowed are {longest_ms:.2f}"
     return None
 
 

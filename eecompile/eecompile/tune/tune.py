@@ -1,77 +1,36 @@
 """Tune a bundle, step by step: record, try policies, drop exits, take the best everywhere, certify, write."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
-from eecalib.trace import MapTrace, Recording, open_recording
 from eecalib.tuning.tuners import Tuner, tuners_for
 from eecompile.stages import Stages
-from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
 from eecompile.tune.drop_exits import exit_sets
 from eecompile.tune.finish import Finished, finish
-from eecompile.tune.load_splits import load_splits
-from eecompile.tune.pick import pick, refuse_unusable
+from eecompile.tune.pick import pick
 from eecompile.tune.rank import rank_scores
-from eecompile.tune.record import check_recording, record_bundle
 from eecompile.tune.report import TuneReport
 from eecompile.tune.settings import TuneSettings
-from eecompile.tune.try_policies import Bench, TriedPolicy, mac_table, try_policies
+from eecompile.tune.subject import Subject, find_subject
+from eecompile.tune.try_policies import Bench, TriedPolicy, try_policies
 from eecompile.tune.variant import Shape, measure_shapes
 from eecompile.tune.write_tune import write_tune
-from eengines.errors import BuildError, UserError
-from eerun.bundle import Bundle, check_amendable, open_bundle
-from eerun.configuration import HostConfiguration
-from eerun.costs import CostTable
-from eerun.data import Samples
+from eengines.errors import BuildError
+from eerun.bundle import check_amendable, open_bundle
 
 __all__ = ["tune"]
+
+MAPS = "segmentation"
+"""The task of a network that answers every pixel."""
 
 MEASURED_SETS = 3
 """Sets of exits whose merged segments are built and measured."""
 
 MEASURED_SAMPLES = 64
 """Of *tune*, that costs are measured on."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Subject:
-    """What is tuned.
-
-    Attributes:
-        way: the configuration that policies are tried on.
-        splits: the samples; None: only a recording is at hand.
-        recording: of that configuration, with the right answers for labels.
-        batch: size of the batches that are expected.
-        fastest: the configuration whose whole network takes the least for such a batch.
-    """
-
-    way: HostConfiguration
-    splits: Mapping[str, Samples]
-    recording: Recording
-    batch: int
-    fastest: HostConfiguration
-
-    @property
-    def bundle(self) -> Bundle:
-        """The bundle as it is."""
-        return self.way.bundle
-
-    def bench(self, shape: Shape, costs: CostTable, whole: CostTable, seed: int) -> Bench:
-        """What policies are tried on, in some shape, with the costs of the fastest whole network."""
-        manifest = self.bundle.manifest
-        return Bench(
-            recording=self.recording,
-            shape=shape,
-            costs=costs,
-            whole=whole,
-            macs=mac_table(manifest, shape),
-            names=manifest.exits,
-            batch=self.batch,
-            seed=seed,
-        )
 
 
 def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
@@ -97,10 +56,9 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
     bundle = open_bundle(path)
     if not settings.dry_run:
         check_amendable(path)
-    subject = _subject(bundle, settings, stages)
-    if any(samples.labels is None for samples in subject.splits.values()):
-        settings = replace(settings, agreement=True)
-    tuners = tuners_for(settings.policies, maps=_has_maps(subject.recording))
+    tuners = tuners_for(settings.policies, maps=bundle.manifest.task == MAPS)
+    subject = find_subject(bundle, settings, stages)
+    settings = replace(settings, agreement=subject.agreement)
     clock = perf_counter()
     tried = _try_all(subject, tuners, settings, stages)
     search_seconds = perf_counter() - clock
@@ -117,40 +75,6 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
         with stages.stage("write the bundle"):
             write_tune(bundle, finished, report, settings, stages)
     return report
-
-
-def _subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subject:
-    """The configuration, its recording, and the samples."""
-    refuse_unusable(bundle, settings)
-    opened = None if settings.trace is None else open_recording(settings.trace)
-    ways = configurations_here(bundle)
-    way = configuration_to_try(
-        bundle,
-        ways,
-        engine=settings.engine,
-        precision=settings.precision,
-        recorded=None if opened is None else opened.configuration,
-    )
-    costs = way.costs()
-    batch = settings.batch or costs.max_batch
-    if batch > costs.max_batch:
-        raise UserError("--batch", f"got {batch}, the bundle was measured up to {costs.max_batch}", "Give less")
-    splits = load_splits(bundle, settings.data)
-    recording = opened or record_bundle(way, splits, stages, threads=settings.threads)
-    check_recording(recording, way, splits)
-    agreement = settings.agreement or any(samples.labels is None for samples in splits.values())
-    agreed = {name: split.against(agreement=agreement) for name, split in recording.splits.items()}
-    return Subject(
-        way=way,
-        splits=splits,
-        recording=replace(recording, splits=agreed),
-        batch=batch,
-        fastest=min(ways, key=lambda each: each.costs().of_whole().run_ms(0, batch)),
-    )
-
-
-def _has_maps(recording: Recording) -> bool:
-    return isinstance(next(iter(recording.splits.values())).trace, MapTrace)
 
 
 def _try_all(

@@ -13,7 +13,7 @@ from eerun.executor import Chain, ChainSegment, Skipping
 from eerun.measure_costs import MeterSettings, Subject, measure_costs
 from eerun.policies import ExitPolicy, MaxProbabilityPolicy
 
-__all__ = ["ExitGraphs", "Shape", "make_graphs", "measure_shapes"]
+__all__ = ["ExitGraphs", "Shape", "fused_segments", "make_graphs", "measure_shapes"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,15 +79,20 @@ def make_graphs(
         BundleError: a file is damaged.
         BuildError: heads cannot be taken apart.
     """
-    parts = [bundle.read(file) for file in files]
-    parts[: len(heads)] = [fuse_head(*pair) for pair in zip(parts, map(bundle.read, heads), strict=False)]
-    segments = tuple(parts)
+    segments = fused_segments(bundle, files, heads)
     names = tuple(ExitNames(logits=entry.logits, score=entry.score) for entry in bundle.manifest.segments)
     if len(shape.kept) < len(segments) - 1:
         segments, names = keep_exits(segments, names, (*shape.kept, len(segments) - 1))
     scored = rescore(segments, policy, names)
     trunks, apart = split_heads(scored, names) if shape.heads_apart else (scored, ())
     return ExitGraphs(segments=trunks, heads=apart, names=names, policy=policy)
+
+
+def fused_segments(bundle: Bundle, files: Sequence[str], heads: Sequence[str]) -> tuple[bytes, ...]:
+    """Return segments of a bundle with their heads inside; `files` and `heads` are those of `make_graphs`."""
+    parts = [bundle.read(file) for file in files]
+    parts[: len(heads)] = [fuse_head(*pair) for pair in zip(parts, map(bundle.read, heads), strict=False)]
+    return tuple(parts)
 
 
 def measure_shapes(

@@ -1,7 +1,7 @@
 """The bundle: a folder with a manifest, the segments, the policy, the costs and a report. See docs/bundle-format.md."""
 
 from eerun.bundle.amend import amend_bundle, check_amendable
-from eerun.bundle.certificate import Certificate, Fallback
+from eerun.bundle.certificate import UNKNOWN_VERSION, Certificate, Fallback
 from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
     ENGINES_FOLDER,
@@ -34,6 +34,7 @@ __all__ = [
     "REFRESH_NAME",
     "SCHEMA",
     "TUNE_NAME",
+    "UNKNOWN_VERSION",
     "Bundle",
     "BundleWriter",
     "Certificate",

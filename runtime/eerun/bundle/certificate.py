@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
-__all__ = ["Certificate", "Fallback", "Risk"]
+__all__ = ["UNKNOWN_VERSION", "Certificate", "Fallback", "Risk"]
+
+UNKNOWN_VERSION = "unknown"
+"""Version of an engine's library that no package tells; nobody knows whether it is still the same."""
 
 Risk = Literal["accuracy drop", "disagreement"]
 """`accuracy drop`: relative to the final exit in float32, against labels. `disagreement`: with the final exit."""
@@ -28,7 +31,7 @@ class Certificate:
         graphs_sha256: digest of the graphs, see `graphs_digest`.
         policy_sha256: digest of policy, parameters, thresholds and fallbacks, see `policy_digest`.
         engine: name of the backend.
-        engine_version: version of its library.
+        engine_version: version of its library, or `UNKNOWN_VERSION`: then the certificate holds nowhere.
         precision: of the graphs.
         processor: its name; of a GPU the card's.
     """

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import msgspec
 
-from eerun.bundle.certificate import Certificate
+from eerun.bundle.certificate import UNKNOWN_VERSION, Certificate
 from eerun.bundle.manifest import ConfigurationEntry, Manifest, PolicyFile
 
 __all__ = ["graphs_digest", "graphs_of", "policy_digest", "why_void"]
@@ -45,7 +45,7 @@ def why_void(
         entry: the configuration.
         policy: with the thresholds that are used.
         engine: name of the backend that runs it.
-        engine_version: version of its library.
+        engine_version: version of its library; one that is not known is not the one that was certified.
         processor: name of the processor or card that runs it.
     """
     found = [
@@ -58,6 +58,8 @@ def why_void(
         )
         if was != here
     ]
+    if certificate.engine_version == engine_version == UNKNOWN_VERSION:
+        found.append("the version of the engine was not known and is not: it may be another one")
     if certificate.graphs_sha256 != graphs_of(manifest, entry):
         found.append("the graphs are not those that were certified")
     if certificate.policy_sha256 != policy_digest(policy):

@@ -13,11 +13,11 @@ def certificate_lines(model: "Model") -> list[str]:
     """The certificate of the thresholds in a line, or that it does not hold here; nothing without one."""
     from eerun.bench.table import share
 
+    if model.void is not None:
+        return [f"! the certificate does not hold here: {model.void}"]
     certificate = model.certificate
     if certificate is None:
         return []
-    if model.void is not None:
-        return [f"! the certificate does not hold here: {model.void}"]
     promise = f"{certificate.risk} at most {share(certificate.limit, 2)}"
     return [f"certified: {promise}, confidence {share(certificate.confidence, 1)}, n = {certificate.samples}"]
 

@@ -33,7 +33,7 @@ class DeviceChain:
             raise EngineError(
                 f"device {device.name}",
                 "heads are graphs of their own, expected heads in their segments: a device runs one graph a segment",
-                "Run it on the host, or tune again without --split-heads",
+                "Run it on the host, or tune again with --no-split-heads",
             )
         self.device = device
         self.chain = chain

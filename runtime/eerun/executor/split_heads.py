@@ -3,12 +3,13 @@
 Where the policy skips exits, those are the samples that are due at this exit. The head runs in place, on all rows, or
 on the tested rows alone, gathered into buffers beside those of the chain, whichever the measured times say is cheaper;
 one gathered row is taken to cost what one survivor moved over this boundary does. State of a sample that is not tested
-goes on as it is.
+goes on as it is. A head at which nobody can leave does not run, unless an open exit behind it, or the final one, reads
+the state that it hands on; so with exits off most policies run none.
 
 Answers are those of the same chain with heads in its segments, but for thresholds below 0: only who is tested leaves.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ from eengines.errors import BundleError
 from eengines.tensors import Array, allocate
 from eerun.costs import CostTable, Cover, Piece
 from eerun.executor.chain import REBUILD, LoadedChain, Skipping
-from eerun.executor.executor import ChainExecutor, Everybody
+from eerun.executor.executor import Answers, ChainExecutor, Everybody, Step
 
 __all__ = ["SplitHeadsExecutor"]
 
@@ -26,7 +27,7 @@ __all__ = ["SplitHeadsExecutor"]
 class SplitHeadsExecutor(ChainExecutor):
     """See `ChainExecutor`.
 
-    With exits off (`record`) every head runs for everybody. Scores are then those of the policy if nobody leaves: of a
+    `record` runs every head for everybody. Scores are then those of the policy if nobody leaves: of a
     sample that it does not test at an exit `NOT_TESTED`.
 
     Raises:
@@ -41,9 +42,10 @@ class SplitHeadsExecutor(ChainExecutor):
         heads = range(len(loaded.heads))
         self._head_covers = costs.head_covers
         self._head_runs: list[dict[int, tuple[Callable[[], None], ...]]] = [{} for _ in heads]
-        self._hands_on = [_hands_on(loaded, exit_index) for exit_index in heads]
         skipping = loaded.chain.skipping
         self._skipping = skipping
+        self._readers = [_readers(loaded, skipping, exit_index) for exit_index in heads]
+        self._asked = [True for _ in heads]
         self._state = [_state_buffers(loaded, skipping, exit_index) for exit_index in heads]
         rows = max(cover.rows for covers in costs.head_covers for cover in covers)
         self._staged = [] if skipping is None else [StagedHead(loaded, k, costs.head_covers[k], rows) for k in heads]
@@ -57,19 +59,34 @@ class SplitHeadsExecutor(ChainExecutor):
         for staged in self._staged:
             staged.warm_up()
 
+    def infer(
+        self,
+        inputs: Mapping[str, Array],
+        thresholds: Sequence[float | None],
+        answers: Answers,
+        *,
+        since_ns: int | None = None,
+    ) -> tuple[Step, ...]:
+        """See `ChainExecutor.infer`."""
+        for exit_index in reversed(range(len(self._asked))):
+            later, by_segment = self._readers[exit_index]
+            read = by_segment or any(self._asked[other] for other in later)
+            self._asked[exit_index] = read or thresholds[exit_index] is not None
+        return super().infer(inputs, thresholds, answers, since_ns=since_ns)
+
     def _run_for_all(self, segment: int, rows: int) -> None:
         """See `ChainExecutor._run_for_all`."""
         self._run(segment, rows)
         if segment < len(self._head_covers):
             self._run_head(segment, rows)
 
-    def _test(self, segment: int, threshold: float | Everybody | None, alive: NDArray[np.bool_]) -> int | None:
+    def _test(self, segment: int, threshold: float | Everybody | None, alive: NDArray[np.bool_]) -> int | None:  # noqa: ARG002 - `infer` looked at all of them
         """Run the head for the samples that are tested; return how many they are, None at the final exit."""
         if segment == len(self._head_covers):
             return None
         rows = len(alive)
         if self._skipping is None:
-            if threshold is None and not self._hands_on[segment]:
+            if not self._asked[segment]:
                 return 0
             self._run_head(segment, rows)
             return int(alive.sum())
@@ -87,9 +104,9 @@ class SplitHeadsExecutor(ChainExecutor):
         return count
 
     def _due(self, segment: int, alive: NDArray[np.bool_]) -> NDArray[np.bool_]:
-        """Which rows hold a sample that is tested at this exit."""
+        """Which rows hold a sample that is tested at this exit; none where nobody asks for it."""
         assert self._skipping is not None  # noqa: S101 - the caller looked
-        if segment < self._skipping.first_exit:
+        if segment < self._skipping.first_exit or not self._asked[segment]:
             return np.zeros(len(alive), np.bool_)
         if segment == 0:
             return alive
@@ -100,9 +117,9 @@ class SplitHeadsExecutor(ChainExecutor):
         """Hand on the state of the exit before; before the first test, what it is then."""
         assert self._skipping is not None  # noqa: S101 - only such chains carry state past a head
         for name, buffer in self._state[segment].items():
-            if segment < self._skipping.first_exit:
+            if segment == 0 or segment < self._skipping.first_exit:
                 buffer[:rows] = self._skipping.first_exit if name == self._skipping.due else 0
-            elif segment > 0:
+            else:
                 buffer[:rows] = self._state[segment - 1][name][:rows]
 
     def _run_head(self, exit_index: int, rows: int) -> None:
@@ -167,9 +184,17 @@ class StagedHead:
         return self._runs[piece]
 
 
-def _hands_on(loaded: LoadedChain, exit_index: int) -> bool:
-    """Whether something that a head makes is read later."""
-    return any(spec.name in loaded.crossing[exit_index] for spec in loaded.heads[exit_index].outputs)
+def _readers(loaded: LoadedChain, skipping: Skipping | None, exit_index: int) -> tuple[tuple[int, ...], bool]:
+    """Which later heads read what a head makes, and whether a segment does.
+
+    By which exit a sample is due does not count for a segment: the final exit tests whoever comes there.
+    """
+    made = {spec.name for spec in loaded.heads[exit_index].outputs}
+    later = range(exit_index + 1, len(loaded.heads))
+    heads = tuple(other for other in later if any(spec.name in made for spec in loaded.heads[other].inputs))
+    if skipping is not None:
+        made.discard(f"state_{exit_index}_{skipping.due}")
+    return heads, any(spec.name in made for engine in loaded.engines[exit_index + 1 :] for spec in engine.inputs)
 
 
 def _state_buffers(loaded: LoadedChain, skipping: Skipping | None, exit_index: int) -> Mapping[str, Array]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from eengines.errors import UserError
 from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.known_exit import is_final
 from eerun.policies.max_probability import MaxProbabilityPolicy, require_logits
 
 __all__ = ["AccuracyBinsPolicy"]
@@ -51,7 +52,7 @@ class AccuracyBinsPolicy(ExitPolicy):
             raise UserError(f"policy {self.name}", "got edges that do not ascend", "Run `eecompile tune` again")
 
     def score(self, logits: F32, state: State | None, *, exit_index: int) -> tuple[F32, State]:
-        """Return the accuracy of each sample's bin `[batch] float32`, and no state.
+        """Return the accuracy of each sample's bin `[batch] float32`, NaN where a logit is NaN, and no state.
 
         Args:
             logits: `[batch, classes] float32`, at least two classes.
@@ -59,35 +60,37 @@ class AccuracyBinsPolicy(ExitPolicy):
             exit_index: 0 for the first exit.
 
         Raises:
-            UserError: the logits have another dtype or shape.
+            UserError: the logits have another dtype or shape, or there is no such exit.
         """
         require_logits(logits, policy=self.name, for_maps=self.for_maps)
         largest, _ = MaxProbabilityPolicy().score(logits, state, exit_index=exit_index)
-        if exit_index >= len(self.edges):
+        if is_final(exit_index, early=len(self.edges), policy=self.name):
             return largest, ()
         edges = np.array(self.edges[exit_index], np.float32)
         bins = (largest[:, None] >= edges).sum(axis=1)
-        return np.array(self.accuracy[exit_index], np.float32)[bins], ()
+        accuracy = np.array(self.accuracy[exit_index], np.float32)[bins]
+        return np.where(largest >= 0, accuracy, largest), ()
 
     def lower(
         self, ops: GraphOps, logits: Any, state: tuple[Any, ...] | None, *, exit_index: int
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append the largest probability, its comparison with every edge, and Gather of the bin's accuracy.
 
-        Of one bin there is nothing to compare.
+        Of one bin there is nothing to compare. A largest probability that is not at least 0 is NaN, and stays it.
 
         Returns:
             The score `[batch] float32` and no state.
         """
         largest, _ = MaxProbabilityPolicy().lower(ops, logits, state, exit_index=exit_index)
-        if exit_index >= len(self.edges):
+        if is_final(exit_index, early=len(self.edges), policy=self.name):
             return largest, ()
         accuracy = np.array(self.accuracy[exit_index], np.float32)
+        known = ops.op("GreaterOrEqual", largest, ops.constant(np.array(0.0, np.float32)))
         if not self.edges[exit_index]:
-            nothing = ops.op("Mul", largest, ops.constant(np.array(0.0, np.float32)))
-            return ops.op("Add", nothing, ops.constant(accuracy)), ()
+            return ops.op("Where", known, ops.constant(accuracy), largest), ()
         class_axis = ops.constant(np.array([1], np.int64))
         edges = ops.constant(np.array([self.edges[exit_index]], np.float32))
         reached = ops.op("GreaterOrEqual", ops.op("Unsqueeze", largest, class_axis), edges)
         count = ops.op("ReduceSum", ops.op("Cast", reached, to=ONNX_FLOAT), class_axis, keepdims=0)
-        return ops.op("Gather", ops.constant(accuracy), ops.op("Cast", count, to=ONNX_INT64), axis=0), ()
+        found = ops.op("Gather", ops.constant(accuracy), ops.op("Cast", count, to=ONNX_INT64), axis=0)
+        return ops.op("Where", known, found, largest), ()

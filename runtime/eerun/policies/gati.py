@@ -8,6 +8,7 @@ import numpy as np
 
 from eengines.errors import UserError
 from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.known_exit import is_final
 from eerun.policies.log_probabilities import log_probabilities, lower_log_probabilities
 from eerun.policies.max_probability import MaxProbabilityPolicy, require_logits
 
@@ -74,10 +75,11 @@ class GatiPolicy(ExitPolicy):
             exit_index: 0 for the first exit.
 
         Raises:
-            UserError: the logits have another dtype or shape, or another number of classes than the gate was fitted to.
+            UserError: the logits have another dtype or shape, or another number of classes than the gate was fitted to,
+                or there is no such exit.
         """
         require_logits(logits, policy=self.name, for_maps=self.for_maps)
-        if exit_index >= len(self.weights):
+        if is_final(exit_index, early=len(self.weights), policy=self.name):
             return MaxProbabilityPolicy().score(logits, None, exit_index=exit_index)
         read = gate_inputs(logits, ordered=self.ordered, top=self.top)
         weights = self._checked_weights(exit_index, read.shape[1])
@@ -89,7 +91,7 @@ class GatiPolicy(ExitPolicy):
         self, ops: GraphOps, logits: Any, state: tuple[Any, ...] | None, *, exit_index: int
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append Softmax, Max, Log, TopK if sorted, and the gate; return the score `[batch] float32` and no state."""
-        if exit_index >= len(self.weights):
+        if is_final(exit_index, early=len(self.weights), policy=self.name):
             return MaxProbabilityPolicy().lower(ops, logits, state, exit_index=exit_index)
         read = lower_log_probabilities(ops, logits)
         weights = self.weights[exit_index]

@@ -8,6 +8,7 @@ import numpy as np
 from eengines.errors import UserError
 from eengines.tensors import TensorSpec
 from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.known_exit import is_final
 from eerun.policies.log_probabilities import log_probabilities, lower_log_probabilities
 from eerun.policies.max_probability import MaxProbabilityPolicy, require_logits, softmax
 
@@ -66,10 +67,11 @@ class GeometricEnsemblePolicy(ExitPolicy):
             exit_index: 0 for the first exit.
 
         Raises:
-            UserError: the logits have another dtype or shape, or the state is not that of these rows.
+            UserError: the logits have another dtype or shape, the state is not that of these rows, or there is no such
+                exit.
         """
         require_logits(logits, policy=self.name, for_maps=self.for_maps)
-        if exit_index >= len(self.weights):
+        if is_final(exit_index, early=len(self.weights), policy=self.name):
             return MaxProbabilityPolicy().score(logits, None, exit_index=exit_index)
         log_product = np.float32(self.weights[exit_index]) * log_probabilities(logits)
         if state is not None:
@@ -81,7 +83,7 @@ class GeometricEnsemblePolicy(ExitPolicy):
         self, ops: GraphOps, logits: Any, state: tuple[Any, ...] | None, *, exit_index: int
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append the same; return the score `[batch] float32` and the state `(log_product,)`; none at the end."""
-        if exit_index >= len(self.weights):
+        if is_final(exit_index, early=len(self.weights), policy=self.name):
             return MaxProbabilityPolicy().lower(ops, logits, None, exit_index=exit_index)
         log_product = _scaled(ops, lower_log_probabilities(ops, logits), self.weights[exit_index])
         if state is not None:

@@ -7,6 +7,7 @@ import numpy as np
 
 from eengines.errors import UserError
 from eerun.policies.base import F32, ExitPolicy, GraphOps, State
+from eerun.policies.known_exit import is_final
 from eerun.policies.lower_softmax import lower_softmax
 from eerun.policies.max_probability import MaxProbabilityPolicy, require_logits, softmax
 from eerun.policies.pixel_mean import lower_pixel_mean, pixel_mean
@@ -57,10 +58,10 @@ class PixelCountPolicy(ExitPolicy):
             exit_index: 0 for the first exit.
 
         Raises:
-            UserError: the logits have another dtype or shape.
+            UserError: the logits have another dtype or shape, or there is no such exit.
         """
         require_logits(logits, policy=self.name, for_maps=self.for_maps, for_rows=self.for_rows)
-        if exit_index >= len(self.level):
+        if is_final(exit_index, early=len(self.level), policy=self.name):
             return MaxProbabilityPolicy().score(logits, state, exit_index=exit_index)
         certain = softmax(logits).max(axis=1) > np.float32(self.level[exit_index])
         return pixel_mean(certain.astype(np.float32)), ()
@@ -69,7 +70,7 @@ class PixelCountPolicy(ExitPolicy):
         self, ops: GraphOps, logits: Any, state: tuple[Any, ...] | None, *, exit_index: int
     ) -> tuple[Any, tuple[Any, ...]]:
         """Append the softmax, ReduceMax, Greater and ReduceMean; return the score `[batch] float32` and no state."""
-        if exit_index >= len(self.level):
+        if is_final(exit_index, early=len(self.level), policy=self.name):
             return MaxProbabilityPolicy().lower(ops, logits, state, exit_index=exit_index)
         class_axis = ops.constant(np.array([1], np.int64))
         largest = ops.op("ReduceMax", lower_softmax(ops, logits), class_axis, keepdims=0)

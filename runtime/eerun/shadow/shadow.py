@@ -81,6 +81,7 @@ class Shadow:
         left = np.bincount(answers.exit_index, minlength=len(self._exits))
         rows = np.zeros(0, np.intp) if turn.watched is None else turn.watched.chosen.nonzero()[0]
         differing = np.zeros(0) if turn.watched is None else disagreement(answers, turn.watched)[rows]
+        alarm: str | None = None
         with self._lock:
             self._left += left
             self._shadowed += len(rows)
@@ -88,7 +89,9 @@ class Shadow:
             if self._test is not None and turn.step == self._step:
                 self._test.add(differing.tolist())
                 if self._test.alarmed:
-                    self._step_down(self._test)
+                    alarm = self._step_down(self._test)
+        if alarm is not None:  # said without the lock: who listens may ask for the metrics
+            _log.warning("%s: shadow: %s", self._where, alarm)
         return rows
 
     def metrics(self) -> Metrics:
@@ -123,19 +126,15 @@ class Shadow:
             return None
         return DisagreementTest(self._ladder.rungs[self._step].limit, self._ladder.confidence)
 
-    def _step_down(self, test: DisagreementTest) -> None:
-        """Take the next thresholds, and say so."""
+    def _step_down(self, test: DisagreementTest) -> str:
+        """Take the next thresholds; return what there is to say."""
         self._step += 1
         self._test = self._new_test()
-        _log.warning(
-            "%s: shadow: more than %.3g %% of the answers differ from the final exit's: %.3g %% of %d watched ones; %s",
-            self._where,
-            100 * test.limit,
-            100 * test.total / test.samples,
-            test.samples,
-            "exits are off from here on"
-            if self._test is None
-            else f"thresholds fall back to step {self._step} of {len(self._ladder.rungs)}",
+        now = f"thresholds fall back to step {self._step} of {len(self._ladder.rungs)}"
+        return (
+            f"more than {100 * test.limit:.3g} % of the answers differ from the final exit's: "
+            f"{100 * test.total / test.samples:.3g} % of {test.samples} watched ones; "
+            f"{now if self._test is not None else 'exits are off from here on'}"
         )
 
 

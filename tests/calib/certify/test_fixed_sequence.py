@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from eecalib.certify import METHODS, accuracy_losses, certify, disagreement_losses, last_shown
+from eecalib.certify import METHODS, accuracy_losses, certify, disagreement_losses, last_shown, upper_bound
 from eengines.errors import UserError
 
 SAMPLES = 2000
@@ -32,6 +32,31 @@ def test_a_relative_drop_that_bets_can_show():
     right = random.random(SAMPLES) < 0.9
     kept = right & (random.random(SAMPLES) > 0.002)
     assert certify([accuracy_losses(right, kept)], limit=0.01, confidence=0.95).index == 0
+
+
+def sorted_losses():
+    """1,000 clean samples, then 9,000 of which one in five is lost: what a sorted data source gives."""
+    return disagreement_losses(np.concatenate([np.zeros(1000), np.arange(9000) % 5 == 0]))
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("seed", range(5))
+def test_sorted_samples_do_not_win_the_bets(method, seed):
+    losses = sorted_losses()
+    found = certify([losses], limit=0.05, confidence=0.95, method=method, seed=seed)
+    assert found.index is None
+    assert found.bounds[0] > losses.risk == 0.18
+    assert upper_bound(losses, limit=0.05, confidence=0.95, method=method, seed=seed) == found.bounds[0]
+
+
+def test_the_order_is_that_of_the_seed_and_the_same_for_all_candidates():
+    first = candidate(0.01)
+    found = certify([first, first], limit=0.05, confidence=0.95, seed=1)
+    again = certify([first], limit=0.05, confidence=0.95, seed=1)
+    other = certify([first], limit=0.05, confidence=0.95, seed=2)
+    assert found.p_values[0] == found.p_values[1] == again.p_values[0] != other.p_values[0]
+    by_default = certify([first], limit=0.05, confidence=0.95)
+    assert by_default == certify([first], limit=0.05, confidence=0.95, seed=0)
 
 
 def test_the_last_shown_of_many_draws():

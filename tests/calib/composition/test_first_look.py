@@ -10,9 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from eecalib.composition import CandidateHeads, FirstLook, Limits, binding_limits
-from eecalib.composition.gates import LOSSES, gate_hits
 from eecalib.exit_table import ExitTable
 from eecalib.expected_cost import expected_batch_ms
+from eecalib.gates import LOSSES, gate_hits
 from eecalib.trace import play
 from eerun.policies import MarginPolicy
 

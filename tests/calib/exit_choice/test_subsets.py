@@ -8,8 +8,9 @@ from calib.synthetic_traces import synthetic_data
 
 import eecalib.exit_choice.subsets as subsets_module
 from eecalib.exit_choice.merged_costs import merged_costs
-from eecalib.exit_choice.subsets import FEW_EXITS, LOSSES, promising_subsets
+from eecalib.exit_choice.subsets import FEW_EXITS, promising_subsets
 from eecalib.expected_cost import expected_batch_ms
+from eecalib.gates import LOSSES
 from eecalib.trace import play
 from eerun.policies import MaxProbabilityPolicy
 
@@ -17,13 +18,13 @@ DROP = 0.02
 
 
 def gates(table, loss):
-    """The lowest threshold at which those above it lose at most a share of the right answers, `[early, samples]`."""
+    """The lowest threshold at which those above it lose at most a share of the final exit's right answers there."""
     right = table.correct
     hits = np.zeros((table.exits - 1, table.samples), np.bool_)
     for exit_ in range(table.exits - 1):
         for threshold in np.unique(table.scores[:, exit_])[::-1]:
             leaving = table.scores[:, exit_] >= threshold
-            if right[leaving, -1].sum() - right[leaving, exit_].sum() <= loss * leaving.sum():
+            if right[leaving, -1].sum() - right[leaving, exit_].sum() <= loss * right[leaving, -1].sum():
                 hits[exit_] = leaving
     return hits
 

@@ -27,6 +27,7 @@ def test_some_exits_and_always_the_final_one(kept):
     few = TRACE.of_exits(kept)
     np.testing.assert_array_equal(few.logits, TRACE.logits[:, [*kept, 3]])
     np.testing.assert_array_equal(few.labels, TRACE.labels)
+    assert (few is TRACE) == (len(kept) == 3), "all exits are not copied"
 
 
 @pytest.mark.parametrize("logits", [np.zeros((2, 3), np.float32), np.zeros((2, 3, 4))])

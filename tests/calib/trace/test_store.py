@@ -22,6 +22,8 @@ def recording_of(trace: ExitTrace | MapTrace) -> Recording:
     return Recording(
         source_sha256="12" * 32,
         configuration="onnxruntime-float32",
+        graphs_sha256="34" * 32,
+        engine_version="1.2.3",
         exits=("early", "middle", "final"),
         splits={"tune": split, "test": few},
     )
@@ -43,7 +45,7 @@ def test_its_parts_are_the_same(tmp_path):
         written = write_recording(recording, tmp_path / name)
         assert written == sum(file.stat().st_size for file in (tmp_path / name).iterdir())
         again = open_recording(tmp_path / name)
-        same = ("source_sha256", "configuration", "exits")
+        same = ("source_sha256", "configuration", "graphs_sha256", "engine_version", "exits")
         assert [getattr(again, each) for each in same] == [getattr(recording, each) for each in same]
         assert list(again.splits) == list(recording.splits)
         for split, expected in zip(again.splits.values(), recording.splits.values(), strict=True):
@@ -72,6 +74,29 @@ def test_a_folder_with_files_is_not_written_to(folder):
     assert {file.name: file.read_bytes() for file in folder.iterdir()} == before
     with pytest.raises(UserError, match="it exists and is not empty"):
         write_recording(LOGITS, folder / HEADER)
+
+
+def test_an_interrupted_write_leaves_nothing_and_is_not_in_the_way(tmp_path, monkeypatch):
+    folder, save = tmp_path / "net.trace", np.save
+
+    def interrupted(path, array, **more):
+        if "test" in path.name:
+            raise KeyboardInterrupt
+        save(path, array, **more)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(np, "save", interrupted)
+        with pytest.raises(KeyboardInterrupt):
+            write_recording(LOGITS, folder)
+    assert list(tmp_path.iterdir()) == []
+    killed = tmp_path / ".net.trace.unfinished"
+    killed.mkdir()
+    (killed / "tune.old.npy").touch()
+    folder.mkdir()
+    write_recording(LOGITS, folder)
+    assert [*tmp_path.iterdir()] == [folder]
+    assert not list(folder.glob("*.old.npy"))
+    assert len(open_recording(folder).splits) == 2
 
 
 def test_a_place_that_cannot_be_written_is_refused(tmp_path):
@@ -105,6 +130,33 @@ def test_names_of_exits_must_be_as_many_as_the_exits(folder):
     changed(folder, exits=["early", "final"])
     with pytest.raises(DataError, match="split tune has 3 exits, expected 2"):
         open_recording(folder)
+
+
+SPLIT = {"samples": 30, "sha256": "ab" * 32, "labels": True}
+
+
+@pytest.mark.parametrize("splits", [{}, {"test": SPLIT}, {"tune": SPLIT, "../tune": SPLIT}, {"tune": SPLIT, "": SPLIT}])
+def test_other_splits_are_refused(folder, splits):
+    changed(folder, splits=splits)
+    with pytest.raises(DataError, match=r"got the splits .*, expected tune, and certify or test beside it"):
+        open_recording(folder)
+
+
+@pytest.mark.parametrize(
+    "splits", [{}, {"test": LOGITS.splits["test"]}, LOGITS.splits | {"x/y": LOGITS.splits["test"]}]
+)
+def test_other_splits_are_not_written(tmp_path, splits):
+    with pytest.raises(UserError, match="expected tune, and certify or test"):
+        write_recording(replace(LOGITS, splits=splits), tmp_path / "net.trace")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_policies_that_are_not_those_of_the_scores_are_refused(tmp_path):
+    write_recording(MAPS, tmp_path / "maps")
+    policies = json.loads((tmp_path / "maps" / HEADER).read_text())["policies"]
+    changed(tmp_path / "maps", policies=policies[:-1])
+    with pytest.raises(DataError, match=r"got scores \[11, 9, 3\] and answers .* of 10 policies for split tune"):
+        open_recording(tmp_path / "maps")
 
 
 def missing(path):

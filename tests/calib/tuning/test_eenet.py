@@ -1,5 +1,7 @@
 """EENet and its baselines: budgets kept on new samples, the order of candidates, and what is refused."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from calib.synthetic_traces import synthetic_costs, synthetic_data
@@ -66,6 +68,9 @@ def test_the_smallest_budget_lets_everybody_leave_at_the_first_exit() -> None:
 def test_a_budget_below_the_first_exit_is_refused_with_the_range() -> None:
     with pytest.raises(UserError, match=r"all leave at the first exit, to .* ms, when none leaves early"):
         eenet_for_budget(TUNE, 0.5 * ShareCost(cost=TUNE.cost).least_ms)
+    counted = replace(TUNE, costs=replace(TUNE.costs, engine="macs"))
+    with pytest.raises(UserError, match=r"to .* million multiply-accumulates, when none leaves early"):
+        eenet_for_budget(counted, 0.5 * ShareCost(cost=TUNE.cost).least_ms)
 
 
 def test_two_exits() -> None:

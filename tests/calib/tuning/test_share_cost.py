@@ -88,8 +88,8 @@ def test_budgets_are_spread_and_those_that_cannot_be_kept_are_refused() -> None:
     budgets = spread_budgets(COST, 5)
     assert list(budgets) == sorted(budgets, reverse=True)
     assert COST.least_ms < budgets[-1] < budgets[0] < COST.most_ms
-    check_budget(COST, COST.least_ms)
+    check_budget(COST, COST.least_ms, unit="ms")
     with pytest.raises(UserError, match=f"expected {COST.least_ms:.4g} ms.* to {COST.most_ms:.4g} ms"):
-        check_budget(COST, 0.99 * COST.least_ms)
+        check_budget(COST, 0.99 * COST.least_ms, unit="ms")
     with pytest.raises(UserError, match="got nan ms"):
-        check_budget(COST, float("nan"))
+        check_budget(COST, float("nan"), unit="ms")

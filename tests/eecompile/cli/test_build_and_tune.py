@@ -1,5 +1,7 @@
 """`eecompile build` with a policy that is fitted, with all of them, and with a promise."""
 
+import json
+
 import numpy as np
 import onnx
 import pytest
@@ -10,7 +12,7 @@ from typer.testing import CliRunner
 import eerun
 from eecompile.cli.main import app
 from eecompile.tune.after_build import AfterBuild, built_policy
-from eengines.errors import UserError
+from eengines.errors import BuildError, UserError
 
 FLAGS = (
     *("--input-dtype", "uint8", "--scale", str(SCALE), "--mean", "1", "--std", "1"),
@@ -57,9 +59,16 @@ def test_a_fitted_policy_with_a_promise_for_every_engine_and_precision(typed, tm
 
 
 def test_several_policies_and_fewer_exits(typed, tmp_path):
-    shown = typed("--policy", "max-probability,margin", "--select-exits", "--precision", "float32", "-o", "other.ee")
+    shown = typed(
+        "--policy", "max-probability,margin", "--select-exits", "--precision", "float32", "-o", "other.ee",
+        "--json", "summary.json",
+    )  # fmt: skip
     assert "PASSED | other.ee" in shown
     made = TunableBundle(path=tmp_path / "other.ee")
+    written = json.loads((tmp_path / "summary.json").read_text())
+    assert written == json.loads(made.bundle.read("report/summary.json"))
+    assert [each["exit"] for each in written["segments"]] == [*made.bundle.manifest.exits]
+    assert written["policy"] == made.bundle.policy(made.bundle.manifest.chosen).policy
     assert {made.bundle.policy(entry).policy for entry in made.bundle.manifest.configurations} <= {
         "max-probability",
         "margin",
@@ -76,12 +85,21 @@ def test_several_policies_and_fewer_exits(typed, tmp_path):
         (("--certify", "100%"), "--certify: got 1"),
         (("--certify", "1%", "--certify-method", "magic"), "magic"),
         (("--select-exits", "--split-heads"), "--split-heads: got it together with --select-exits"),
+        (("--select-exits", "--target", "t4,v100"), "--select-exits: graphs for t4, v100 would have the exits"),
     ],
 )
 def test_what_cannot_be_tuned_is_refused_before_the_build(typed, tmp_path, arguments, message):
     with pytest.raises(UserError, match=message):
         typed(*arguments)
     assert not (tmp_path / "net.ee").exists()
+
+
+def test_without_a_promise_the_bundle_is_there_as_it_was_built(typed, tmp_path):
+    flags = ("--policy", "margin", "--certify", "0.1%", "--precision", "float32", "--engine", "onnxruntime")
+    with pytest.raises(BuildError, match=r"--certify 0\.10%: .*; net\.ee was built, and has no promise\. Give more"):
+        typed(*flags)
+    bundle = TunableBundle(path=tmp_path / "net.ee").bundle
+    assert bundle.policy(bundle.manifest.chosen).certificate is None
 
 
 @pytest.mark.parametrize(

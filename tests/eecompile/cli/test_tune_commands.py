@@ -42,7 +42,7 @@ def test_trace_then_tune(typed):
     assert "=== net.ee, onnxruntime-int8: at most 2.00% less than the final exit in float32 ===" in shown
     assert f"Samples: {SIZES['tune']} tune, {SIZES['certify']} certify, {SIZES['test']} test" in shown
     assert f"Chosen: {record['chosen']}; onnxruntime-int8 comes first" in shown
-    first, second = record["thresholds"]
+    first, second = record["runs"]["thresholds"]
     assert f"Leave when score >= {first:.4f} at early, {second:.4f} at middle" in shown
     assert f"{record['chosen']}, 3 exits →" in shown
     assert "PASSED | net.ee" in shown

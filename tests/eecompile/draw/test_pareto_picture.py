@@ -10,17 +10,19 @@ from eecompile.draw.pareto import Point, pareto_picture
 LARGEST = 200_000
 
 
-def drawn(policies):
+def drawn(policies, measure="accuracy"):
     lines = {
         f"policy-{index}": [Point(batch_ms=1 + 0.1 * k + 0.05 * index, accuracy=0.8 + 0.01 * k) for k in range(8)]
         for index in range(policies)
     }
     return pareto_picture(
         lines,
+        front=[Point(batch_ms=1.0, accuracy=0.8), Point(batch_ms=1.7, accuracy=0.87)],
         chosen=Point(batch_ms=1.2, accuracy=0.82),
         whole=Point(batch_ms=2.0, accuracy=0.9),
         batch=32,
         samples=3200,
+        measure=measure,
     )
 
 
@@ -54,4 +56,18 @@ def test_policies_behind_the_colours_are_others(monkeypatch):
     named = [label for label in seen if label is not None and label.startswith("policy-")]
     assert len(named) == len(set(named)) < 9
     assert f"{9 - len(named)} others" in seen
-    assert {"chosen", "whole network, no exits"} <= set(seen)
+    assert {"chosen", "whole network, no exits", "Pareto front"} <= set(seen)
+
+
+def test_what_is_measured_is_said(monkeypatch):
+    from matplotlib.axes import Axes
+
+    seen, set_ylabel = [], Axes.set_ylabel
+
+    def kept(self, text, **more):
+        seen.append(text)
+        return set_ylabel(self, text, **more)
+
+    monkeypatch.setattr(Axes, "set_ylabel", kept)
+    drawn(1, measure="agreement")
+    assert seen == ["agreement, %, on 3200 tune samples"]

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from policy_examples import FOR_MAPS, FOR_ROWS, policy_example
+from policy_examples import FITTED, FOR_MAPS, FOR_ROWS, policy_example
 
+from eengines.errors import BuildError, UserError
 from eengines.tensors import Array
 from eerun.policies import F32, State
 
@@ -136,6 +137,23 @@ def test_half_precision_logits_are_scored_in_float32(exit_runner: Runner, policy
     score, _ = policy_example(policy, classes=logits.shape[1]).score(logits.astype(np.float32), None, exit_index=0)
     assert lowered.dtype == np.float32
     np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0)
+
+
+@pytest.mark.parametrize("index", range(EXITS))
+def test_the_accuracy_of_a_bin_is_not_that_of_what_is_not_a_number(exit_runner: Runner, index: int) -> None:
+    logits = np.random.default_rng(13).normal(0, 2, (9, 7)).astype(np.float32)
+    logits[[2, 5], [0, 6]] = np.nan
+    lowered, _, _ = exit_runner("accuracy-bins", logits, {}, index=index, last=index == EXITS - 1, opset=20)
+    score, _ = policy_example("accuracy-bins", classes=7).score(logits, None, exit_index=index)
+    assert np.isnan(score).nonzero()[0].tolist() == [2, 5]
+    np.testing.assert_allclose(lowered, score, atol=SCORE_TOLERANCE, rtol=0, equal_nan=True)
+
+
+@pytest.mark.parametrize("policy", FITTED)
+def test_an_exit_that_nothing_was_fitted_to_is_not_lowered(exit_builder: Callable[..., Any], policy: str) -> None:
+    pixels = () if policy in FOR_ROWS else (2, 2)
+    with pytest.raises((UserError, BuildError), match=f"got exit {EXITS}"):
+        exit_builder(policy, classes=6, index=EXITS, last=False, opset=20, pixels=pixels)
 
 
 @st.composite

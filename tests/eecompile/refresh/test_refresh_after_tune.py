@@ -1,12 +1,16 @@
 """A refresh of a bundle whose policy was fitted: each configuration keeps its parameters, in its graphs as well."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from tunable_bundles import steady_measure_costs
 
+from eecompile.build.report import BuildReport
 from eecompile.inspect import inspect_text
+from eecompile.refresh.tuned_for import tuned_for
 from eecompile.tune import TuneSettings, tune
-from eerun.bundle import TUNE_NAME, amend_bundle
+from eerun.bundle import TUNE_NAME, amend_bundle, rewrite_bundle
 from eerun.configuration import HostConfiguration
 
 KEPT = ("onnxruntime-float32", "onnxruntime-int8")
@@ -87,3 +91,29 @@ def test_a_bundle_that_has_lost_an_exit_is_refreshed(copied, backbone, silent, m
     assert after.manifest.exits == before.manifest.exits
     assert report.segments_replaced == (0,)
     assert changed_names(graphs, copied) == {"0.onnx"}
+
+
+def test_what_thresholds_were_tuned_for_is_said(copied, backbone, stages):
+    entries = {entry.name: entry for entry in copied.bundle.manifest.configurations}
+    amend_bundle(copied.path, lambda _: (entries[KEPT[0]],), {})
+    data = str(backbone.with_suffix(".npz"))
+    tune(copied.path, TuneSettings(data=data, policies=("margin",), budget_ms=1e3, threads=2), stages)
+    thresholds = copied.bundle.policy(copied.bundle.manifest.chosen).thresholds
+    said = "thresholds stay: the bundle was tuned for a budget, at most 1000 ms a batch; --max-drop tunes them"
+    for _ in range(2):
+        stages.warnings.clear()
+        report = copied.refresh(stages, epochs=2, min_gain=0.0)
+        assert TUNE_NAME not in copied.bundle.manifest.files, "the first refresh keeps the goal in its own report"
+        assert report.configurations[0].thresholds == thresholds
+        assert said in stages.warnings
+    assert copied.refresh(stages, epochs=2, max_drop=0.02, min_gain=0.0).tuned_for is None
+    assert tuned_for(copied.bundle) == "--max-drop 2.00% by the last refresh"
+
+
+def test_thresholds_by_hand_are_tuned_for_nothing(copied, stages):
+    bundle = copied.bundle
+    report = bundle.read_json(bundle.manifest.report, BuildReport)
+    rewrite_bundle(copied.path, lambda manifest: manifest, {bundle.manifest.report: replace(report, max_drop=None)})
+    found = copied.refresh(stages, epochs=1)
+    assert (found.max_drop, found.tuned_for) == (None, None)
+    assert not any("thresholds stay" in words for words in stages.warnings)

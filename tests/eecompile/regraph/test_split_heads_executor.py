@@ -91,15 +91,19 @@ def infer(executor, inputs, thresholds):
 def count_tested(chain, crossing, logits, exit_index, thresholds):
     """`[early exits]` how many samples the policy tests at each exit that they reach, in numpy.
 
-    0 where nobody can leave and nothing that the head makes is read later.
+    0 where nobody can leave, and no open exit behind it nor the final one reads the state that the head hands on.
     """
+    final_reads = chain.policy.skips_by is None and any(
+        name.startswith(f"state_{len(crossing) - 1}_") for name in crossing[-1]
+    )
     state, counts = None, []
     for exit_ in range(logits.shape[1] - 1):
         scores, state = chain.policy.score(np.ascontiguousarray(logits[:, exit_]), state, exit_index=exit_)
         reached = exit_index >= exit_
         tested = reached & (scores != NOT_TESTED) if chain.policy.skips_by else reached
         read_later = any(name.startswith(f"state_{exit_}_") for name in crossing[exit_])
-        runs = thresholds[exit_] is not None or read_later
+        later = any(each is not None for each in thresholds[exit_ + 1 :])
+        runs = thresholds[exit_] is not None or (read_later and (later or final_reads))
         counts.append(int(tested.sum()) if runs else 0)
     return counts
 
@@ -190,8 +194,8 @@ def test_few_rows_are_gathered_where_rows_are_dear(chain_of, dear):
     inputs = chain.maker.inputs(7, seed=2)
     expected = ChainExecutor(load(chain, heads=False), costs_of(4, 1, heads=False))
 
-    answers, steps = infer(executor, inputs, [0.0, None, None])
-    wanted, _ = infer(expected, inputs, [0.0, None, None])
+    answers, steps = infer(executor, inputs, [0.0, 9.0, 9.0])
+    wanted, _ = infer(expected, inputs, [0.0, 9.0, 9.0])
 
     assert np.array_equal(answers.exit_index, wanted.exit_index)
     assert np.array_equal(answers.outputs, wanted.outputs)
@@ -243,6 +247,29 @@ def test_a_closed_exit_that_hands_nothing_on_does_not_run_its_head(chain_of):
     executor = SplitHeadsExecutor(load(chain, heads=True), costs_of(3, 1, heads=True))
     _, steps = infer(executor, chain.maker.inputs(5, seed=3), [None, 2.0])
     assert [step.tested for step in steps] == [0, 5, None]
+
+
+@pytest.mark.parametrize("policy", FOR_ROWS)
+def test_with_exits_off_no_head_runs_but_for_the_score_of_the_final_exit(chain_of, policy):
+    chain = chain_of(policy, seed=7, count=4, with_mask=False, with_shape=False)
+    loaded = load(chain, heads=True)
+    heads = [CountedHead(engine) for engine in loaded.heads]
+    executor = SplitHeadsExecutor(LoadedChain(loaded.chain, loaded.engines, heads), costs_of(4, 1, heads=True))
+    inputs, off = chain.maker.inputs(5, seed=3), [None, None, None]
+    infer(executor, inputs, [0.0, 0.0, 0.0])  # leaves state behind in the buffers
+    for head in heads:
+        head.runs.clear()
+
+    answers, steps = infer(executor, inputs, off)
+
+    expected, _ = infer(ChainExecutor(load(chain, heads=False), costs_of(4, 1, heads=False)), inputs, off)
+    assert np.array_equal(answers.outputs, expected.outputs)
+    assert np.array_equal(answers.confidence, expected.confidence)
+    runs = policy in ("patience", "eenet")
+    assert [step.tested for step in steps] == [5 * runs] * 3 + [None]
+    assert [bool(head.runs) for head in heads] == [runs] * 3
+    executor.record(inputs)
+    assert all(head.runs for head in heads)
 
 
 def test_costs_of_heads_are_measured_and_heads_run(chain_of):

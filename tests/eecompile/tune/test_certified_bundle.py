@@ -46,7 +46,7 @@ def test_the_promise_is_stored_with_what_it_rests_on(certified):
     assert report.certificate.bound == certificate.bound
     assert report.certificate.risk_certify < certificate.bound
     assert report.certificate.certified == 1 + len(policy.fallbacks) <= report.certificate.candidates
-    assert report.thresholds == policy.thresholds
+    assert report.runs.thresholds == policy.thresholds
     others = [each for each in copy.bundle.manifest.configurations if each != entry]
     assert all(copy.bundle.policy(each).certificate is None for each in others)
 
@@ -122,8 +122,17 @@ def test_other_graphs_have_no_promise(certified, stages, tmp_path):
 
 def test_too_few_samples_say_how_many_are_needed_and_the_bundle_stays(copied, trace, stages):
     before = copied.content()
-    with pytest.raises(BuildError, match=r"--certify 0\.10%: .*\d{3,} .*samples"):
+    with pytest.raises(BuildError, match=r"--certify 0\.10%: got 500 certify samples, at least \d{4} are needed"):
         copied.tune(stages, "margin", trace=trace, certify=0.001)
+    assert stages.titles == [], "nothing is searched for a promise that cannot be made"
+    assert copied.content() == before
+
+
+def test_what_enough_samples_do_not_show_is_not_promised(copied, trace, stages):
+    before = copied.content()
+    with pytest.raises(BuildError, match=r"--certify 0\.80%: 500 samples do not show a risk of at most 0\.008"):
+        copied.tune(stages, "margin", trace=trace, certify=0.008)
+    assert any(title.startswith("certify ") for title in stages.titles)
     assert copied.content() == before
 
 

@@ -35,7 +35,14 @@ def bench_of(exits: int) -> Bench:
     split = SplitRecording(trace=data.trace, float32=data.trace.logits[:, -1].argmax(axis=1), sha256="0" * 64)
     names = tuple(f"exit_{index}" for index in range(exits))
     return Bench(
-        recording=Recording(source_sha256="0" * 64, configuration="any", exits=names, splits={"tune": split}),
+        recording=Recording(
+            source_sha256="0" * 64,
+            configuration="any",
+            graphs_sha256="0" * 64,
+            engine_version="1.0",
+            exits=names,
+            splits={"tune": split},
+        ),
         shape=Shape(kept=tuple(range(exits - 1))),
         costs=data.costs,
         macs=None,

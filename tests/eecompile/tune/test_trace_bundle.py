@@ -57,7 +57,7 @@ def test_tuning_on_a_recording_gives_what_tuning_at_once_gives(tunable, trace, s
     from_trace = tunable.tune(stages, "margin", trace=trace, dry_run=True)
     assert not any("record exits of ONNX Runtime int8" in title for title in stages.titles)
     at_once = tunable.tune(stages, "margin", dry_run=True)
-    assert from_trace.thresholds == at_once.thresholds
+    assert from_trace.runs.thresholds == at_once.runs.thresholds
     assert from_trace.policies[0].tune == at_once.policies[0].tune
 
 
@@ -69,12 +69,48 @@ def test_a_recording_decides_which_configuration_is_tuned(tunable, stages, tmp_p
 
 @pytest.mark.parametrize(
     ("changes", "what"),
-    [({"source_sha256": "0" * 64}, "model is 000000000000"), ({"exits": ("a", "b", "c")}, "exits is a, b, c")],
+    [
+        ({"source_sha256": "0" * 64}, "its model is 000000000000"),
+        ({"exits": ("a", "b", "c")}, "its exits is a, b, c"),
+        ({"graphs_sha256": "0" * 64}, "its digest of graphs is 000000000000, the bundle has"),
+        ({"engine_version": "0.1"}, "it was recorded with onnxruntime 0.1, here is"),
+    ],
 )
 def test_a_recording_of_another_bundle_is_refused(tunable, trace, stages, tmp_path, changes, what):
     write_recording(replace(open_recording(trace), **changes), tmp_path / "other")
-    with pytest.raises(DataError, match=f"--trace: its {what}"):
+    with pytest.raises(DataError, match=f"--trace: {what}"):
         tunable.tune(stages, "margin", trace=tmp_path / "other", dry_run=True)
+
+
+def test_a_recording_without_a_split_of_the_data_is_refused(tunable, trace, stages, tmp_path):
+    opened = open_recording(trace)
+    write_recording(replace(opened, splits={"tune": opened.splits["tune"]}), tmp_path / "other")
+    with pytest.raises(DataError, match="its splits is tune, the bundle has tune, certify, test"):
+        tunable.tune(stages, "margin", trace=tmp_path / "other", dry_run=True)
+
+
+def test_a_recording_fits_the_bundle_with_another_policy(copied, trace, stages):
+    first = copied.tune(stages, "predictive-exit-published", trace=trace)
+    assert first.policies[0].heads_apart
+    again = copied.tune(stages, "margin", trace=trace, dry_run=True)
+    assert again.chosen == "margin"
+
+
+def test_a_recording_of_exits_that_were_dropped_is_refused(copied, trace, stages):
+    copied.tune(stages, "max-probability", trace=trace, select_exits=True)
+    assert len(copied.bundle.manifest.exits) < 3
+    with pytest.raises(DataError, match="its exits is early, middle, final"):
+        copied.tune(stages, "margin", trace=trace, dry_run=True)
+
+
+def test_a_policy_that_there_is_not_is_refused_before_anything_is_recorded(tunable, stages):
+    with pytest.raises(UserError, match="--policy: got 'magic'"):
+        tunable.tune(stages, "magic", dry_run=True)
+    with pytest.raises(
+        UserError, match="--policy: got 'pixel-count', which is no policy for a network with one answer"
+    ):
+        tunable.tune(stages, "pixel-count", dry_run=True)
+    assert stages.titles == []
 
 
 def test_a_recording_of_other_samples_is_refused(tunable, trace, stages, tmp_path):

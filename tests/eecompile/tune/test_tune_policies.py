@@ -70,8 +70,8 @@ def test_the_bundle_answers_as_the_policy_says(copied, trace, recordings, stages
     assert bool(policies[0].parameters) == (name in FITTED)
     if name in FITTED:
         assert policies[0].parameters != policies[1].parameters, "each configuration has parameters of its own"
-    assert policies[0].thresholds == report.thresholds
-    assert after.manifest.chosen.name == report.runs
+    assert policies[0].thresholds == report.runs.thresholds
+    assert after.manifest.chosen.name == report.runs.configuration
     for entry in after.manifest.configurations:
         old = next(each for each in before.manifest.configurations if each.name == entry.name)
         assert after.read(entry.whole) == before.read(old.whole)
@@ -95,7 +95,7 @@ def test_reports_and_pictures_are_those_of_what_runs_now(copied, trace, stages):
     assert b"<svg" in bundle.read("report/pareto.svg")[:600]
     summary = bundle.read_json(bundle.manifest.report, BuildReport)
     assert summary.policy == "margin"
-    assert tuple(segment.threshold for segment in summary.segments) == (*report.thresholds, None)
+    assert tuple(segment.threshold for segment in summary.segments) == (*report.runs.thresholds, None)
     assert summary.ranks == report.ranks
     assert [f"{trial.engine}-{trial.precision}" for trial in summary.trials if trial.kept] == [
         entry.name for entry in bundle.manifest.configurations
@@ -108,10 +108,10 @@ def test_reports_and_pictures_are_those_of_what_runs_now(copied, trace, stages):
 
 def test_one_that_the_user_names_comes_first(copied, stages):
     report = copied.tune(stages, "margin", engine="onnxruntime", precision="float32")
-    assert report.configuration == report.runs == "onnxruntime-float32"
+    assert report.configuration == report.runs.configuration == "onnxruntime-float32"
     assert copied.bundle.manifest.chosen.name == "onnxruntime-float32"
     faster = copied.tune(stages, "max-probability")
-    assert faster.runs == copied.bundle.manifest.chosen.name == "onnxruntime-int8"
+    assert faster.runs.configuration == copied.bundle.manifest.chosen.name == "onnxruntime-int8"
 
 
 def test_without_labels_the_answers_of_float32_are_right(unlabelled, stages, tmp_path):

@@ -1,5 +1,6 @@
 """A certificate is void when anything that it rests on has changed, and says what."""
 
+import hashlib
 from dataclasses import replace
 
 import msgspec
@@ -7,6 +8,7 @@ import pytest
 
 from eengines.errors import BundleError
 from eerun.bundle import (
+    UNKNOWN_VERSION,
     Certificate,
     Fallback,
     PolicyFile,
@@ -82,6 +84,27 @@ def test_another_policy(bundle, certified, changed, words):
 def test_another_engine_version_or_processor(bundle, certified, name):
     said = void(bundle, certified, **{name: "another"})
     assert said == f"{name.replace('_', ' ')} {HERE[name]!r} was certified, here is 'another'"
+
+
+def test_how_numbers_are_written_for_the_digest_of_the_policy():
+    policy = PolicyFile(
+        policy="é",
+        parameters={"weights": [1.0, 0.1, 1e16, 1.5e-7, 2e-5], "classes": 10},
+        thresholds=(1.0, None),
+        fallbacks=(Fallback(thresholds=(1, None), bound=0.004, disagreement=1e-6),),
+    )
+    stored = msgspec.json.decode(msgspec.json.encode(policy), type=PolicyFile)
+    written = (
+        '["é",{"classes":10,"weights":[1.0,0.1,1e16,1.5e-7,0.00002]},[1.0,null],'
+        '[{"bound":0.004,"disagreement":1e-6,"thresholds":[1.0,null]}]]'
+    )
+    assert policy_digest(stored) == hashlib.sha256(written.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("was", ["1.2", UNKNOWN_VERSION])
+def test_an_engine_version_that_is_not_known_never_holds(bundle, certified, was):
+    certified = replace(certified, certificate=replace(certified.certificate, engine_version=was))
+    assert "version" in void(bundle, certified, engine_version=UNKNOWN_VERSION)
 
 
 def test_another_precision(bundle, certified):

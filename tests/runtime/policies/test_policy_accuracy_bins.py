@@ -38,6 +38,15 @@ def test_the_final_exit_reports_its_largest_probability() -> None:
     np.testing.assert_allclose(score, [0.4, 0.9], atol=1e-6)
 
 
+@pytest.mark.parametrize("exit_index", [0, 1, 2])
+def test_what_is_not_a_number_stays_it(exit_index: int) -> None:
+    logits = logits_of([0.4, 0.9, 0.5])
+    logits[1, 2] = np.nan
+    score, _ = POLICY.score(logits, None, exit_index=exit_index)
+    np.testing.assert_array_equal(np.isnan(score), [False, True, False])
+    assert score.dtype == np.float32
+
+
 def test_one_accuracy_a_bin() -> None:
     with pytest.raises(UserError, match=r"got edges for \[3\] bins and \[2\] accuracies"):
         AccuracyBinsPolicy(edges=((0.1, 0.2),), accuracy=((0.5, 0.6),))

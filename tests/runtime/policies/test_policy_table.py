@@ -6,7 +6,7 @@ import sys
 import msgspec
 import numpy as np
 import pytest
-from policy_examples import FOR_ROWS, policy_example
+from policy_examples import FITTED, FOR_ROWS, policy_example
 
 from eengines.errors import UserError
 from eerun.policies import POLICIES, make_policy, needs_data, parameters_of, policy_by_name
@@ -55,6 +55,17 @@ def test_rows_are_scored_one_by_one(name: str) -> None:
     np.testing.assert_allclose(few_score, score[rows], atol=1e-6, rtol=0)
     for few, full in zip(few_after, after, strict=True):
         np.testing.assert_array_equal(few, full[rows])
+
+
+@pytest.mark.parametrize("exit_index", [-1, 3])
+@pytest.mark.parametrize("name", FITTED)
+def test_an_exit_that_nothing_was_fitted_to_is_refused(name: str, exit_index: int) -> None:
+    policy = policy_example(name, exits=3, classes=6)
+    logits = np.zeros((4, 6) if policy.for_rows else (4, 6, 2, 2), np.float32)
+    _, state = policy.score(logits, None, exit_index=0)
+    policy.score(logits, state, exit_index=2)
+    with pytest.raises(UserError, match=f"got exit {exit_index}"):
+        policy.score(logits, state, exit_index=exit_index)
 
 
 def test_the_policies_import_no_heavy_library() -> None:

@@ -132,6 +132,28 @@ def test_at_last_no_sample_leaves_early_and_nobody_is_watched(certified, tiny_bu
     assert "interval" not in text
 
 
+def test_who_hears_an_alarm_may_ask_for_the_metrics(certified, tiny_bundle):
+    model, seen = eerun.load(certified(fallbacks=()), **LOAD, shadow=1.0), []
+
+    class Listener(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            # in a thread of its own, so that a lock that is held fails the test instead of hanging it
+            asked = threading.Thread(target=lambda: seen.append((record.getMessage(), model.metrics.step)), daemon=True)
+            asked.start()
+            asked.join(timeout=10)
+
+    listener = Listener()
+    logging.getLogger("eerun").addHandler(listener)
+    try:
+        for _ in range(5):
+            model.infer(tiny_bundle.x)
+            assert len(seen) == model.metrics.alarms, "the metrics could not be read while the alarm was told"
+    finally:
+        logging.getLogger("eerun").removeHandler(listener)
+    assert [step for _, step in seen] == [1]
+    assert "exits are off from here on" in seen[0][0]
+
+
 def test_an_alarm_comes_when_the_inputs_shift(certified, tiny_bundle):
     """At this threshold answers hardly differ on the data; on noise they do."""
     model = eerun.load(certified(threshold=0.9, fallbacks=()), **LOAD, shadow=1.0)

@@ -61,7 +61,7 @@ def eenet_for_budget(data: TuningData, budget_ms: float, tuners: Sequence[str] =
     Raises:
         UserError: the budget is below the cost of the first exit, or the recording is of maps.
     """
-    check_budget(ShareCost(cost=data.cost), budget_ms)
+    check_budget(ShareCost(cost=data.cost), budget_ms, unit=data.unit)
     return _tune(data, (budget_ms,), tuners)
 
 

@@ -1,4 +1,4 @@
-"""Who would leave at each head by itself, if it may lose a little."""
+"""Who would leave at each exit, or head, by itself, if it may lose a little: the first look at sets of exits."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,17 +8,17 @@ from eecalib.exit_table import ExitTable
 __all__ = ["LOSSES", "gate_hits"]
 
 LOSSES = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.04, 0.08)
-"""Of the final exit's right answers among those that leave at a head: how much it may lose, in the first look."""
+"""Of the final exit's right answers among those that leave at an exit: how much it may lose, in the first look."""
 
 
 def gate_hits(table: ExitTable, loss: float) -> NDArray[np.bool_]:
-    """Return whether a sample passes the gate of each head, `[heads, samples] bool`.
+    """Return whether a sample passes the gate of each exit, `[exits - 1, samples] bool`.
 
     The gate is the lowest threshold at which those above it have at most this share of right answers less than the
     final exit has.
 
     Args:
-        table: scores and answers of all heads, the final exit last.
+        table: scores and answers of all exits, or of all candidate heads, the final exit last.
         loss: see above.
     """
     right = table.correct
