@@ -66,7 +66,9 @@ def simulated_violations(
         losses, base = drawn_losses(loss, random, draws=count, samples=samples, limit=limit)
         base = np.broadcast_to(base, losses.shape)
         if method == "betting":
-            p_values = place_bets(losses, base, limit=limit, confidence=confidence).p_value(limit)
+            p_values = place_bets(losses[..., None, :], base[..., None, :], limit=limit, confidence=confidence).p_value(
+                limit
+            )
         else:
             p_values = hb_p_value(losses, base, 0 if loss == "disagreement" else -1, limit=limit)
         last.append(last_shown(p_values, confidence))

@@ -5,7 +5,8 @@ Waudby-Smith and Ramdas, "Estimating means of bounded random variables by bettin
 
     K_i = Π_{j<=i} (1 - κ_j · x_j)
 
-is a nonnegative supermartingale, so `P(max_i K_i >= 1/δ) <= δ` (Ville): for any number of samples, nothing asymptotic.
+is a nonnegative supermartingale, so the mean of `K_n` is at most 1, and `P(K_n >= 1/δ) <= δ` (Markov): for any number
+of samples, nothing asymptotic. The paper takes `max_i K_i` (Ville), which is as valid; see `p_value` for why not here.
 
 The bets are plug-in bets: they aim at the smallest gap that `n` samples can show at level δ. With `L = ln(1/δ)` and
 `V_i = (1/4 + Σ_{j<i} x_j²) / i`, known before sample `i`,
@@ -17,7 +18,7 @@ wealth for bounded losses (Fan, Grama and Liu 2015), and never bets all, so that
 
 Samples are taken in the order in which they are given, which must be a random one. A split that comes from the data
 source may be sorted, by class for example: if its first samples are easy, the wealth reaches 1/δ on them, whatever
-follows. `certify` and `upper_bound` permute them first.
+follows. `certify` and `upper_bound` bet on several random orders, and take the mean of the wealth at the end.
 """
 
 from dataclasses import dataclass
@@ -31,11 +32,16 @@ __all__ = ["Bets", "place_bets"]
 PRIOR = 0.25
 """Weight of a first, imagined `x²`: the largest variance of a loss from 0 to 1."""
 HALVINGS = 60
+LARGEST_LOG = 700.0
+"""Of a wealth that is still a number."""
+TINY = 1e-300
 
 
 @dataclass(frozen=True, eq=False)
 class Bets:
-    """Bets on losses; all arrays are `[..., samples]`, so that many draws can be looked at together.
+    """Bets on losses; all arrays are `[..., orders, samples]`, so that many draws can be looked at together.
+
+    Along `orders` stand the same samples in several random orders.
 
     Attributes:
         loss: see `Losses`.
@@ -48,20 +54,24 @@ class Bets:
     shares: Floats
 
     def log_wealth(self, limit: float | Floats) -> Floats:
-        """Return `ln K_i` `[..., samples]` against the claim of a limit, a number or `[...]`."""
-        claimed = np.asarray(limit)[..., None] * self.base
+        """Return `ln K_i` `[..., orders, samples]` against the claim of a limit, a number or `[...]`."""
+        claimed = np.asarray(limit)[..., None, None] * self.base
         wealth: Floats = np.log1p(-self.shares * (self.loss - claimed)).cumsum(axis=-1)
         return wealth
 
-    def p_value(self, limit: float | Floats) -> Floats:
-        """Return `1 / max_i K_i`, at most 1, `[...]`."""
-        found: Floats = np.exp(-np.maximum(0.0, self.log_wealth(limit).max(axis=-1)))
-        return found
-
-    def e_value(self, limit: float | Floats) -> Floats:
-        """Return `K_n`, `[...]`: where the claim is false, its mean is at most 1."""
-        wealth: Floats = np.exp(self.log_wealth(limit)[..., -1])
+    def e_values(self, limit: float | Floats) -> Floats:
+        """Return `K_n` of each order, `[..., orders]`: where the claim is false, its mean is at most 1."""
+        wealth: Floats = np.exp(np.minimum(self.log_wealth(limit)[..., -1], LARGEST_LOG))
         return wealth
+
+    def p_value(self, limit: float | Floats) -> Floats:
+        """Return `1 / mean K_n` over the orders, at most 1, `[...]`.
+
+        The mean of e-values is an e-value (Markov), so no single lucky order decides, and a candidate whose losses on
+        these samples are above the limit is not shown: its wealth at the end is below 1 in about every order.
+        """
+        found: Floats = np.minimum(1.0, 1 / np.maximum(TINY, self.e_values(limit).mean(axis=-1)))
+        return found
 
     def bound(self, confidence: float) -> Floats:
         """Return the upper confidence bound of the risk, `[...]`; 1 where nothing can be said.
@@ -70,7 +80,7 @@ class Bets:
         rises with the limit.
         """
         level = 1 - confidence
-        low, high = np.zeros(self.loss.shape[:-1]), np.ones(self.loss.shape[:-1])
+        low, high = np.zeros(self.loss.shape[:-2]), np.ones(self.loss.shape[:-2])
         for _ in range(HALVINGS):
             middle = (low + high) / 2
             shown = self.p_value(middle) <= level
@@ -82,7 +92,7 @@ def place_bets(loss: Floats, base: Floats, *, limit: float, confidence: float) -
     """Return bets that aim at showing one limit.
 
     Args:
-        loss: `[..., samples]` in random order, see `Losses`.
+        loss: `[..., orders, samples]` in random orders, see `Losses`.
         base: the same.
         limit: ε.
         confidence: 1 - δ.

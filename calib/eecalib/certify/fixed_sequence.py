@@ -11,13 +11,13 @@ say nothing of the rest. So samples are put into the order of a seeded permutati
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eecalib.certify.betting import place_bets
+from eecalib.certify.betting import Bets, place_bets
 from eecalib.certify.hoeffding_bentkus import hb_bound, hb_p_value
 from eecalib.certify.losses import Floats, Losses
 from eengines.errors import UserError
@@ -26,6 +26,9 @@ __all__ = ["METHODS", "Certified", "Method", "certify", "last_shown", "method_by
 
 Method = Literal["betting", "hoeffding-bentkus"]
 METHODS: tuple[Method, ...] = get_args(Method)
+
+ORDERS = 16
+"""In which samples are bet on; the wealth at the end is the mean over them."""
 
 
 def method_by_name(name: str) -> Method:
@@ -66,19 +69,20 @@ def certify(
         limit: ε, the promise: of a relative drop or of a disagreement, in the units of `Losses.risk`.
         confidence: 1 - δ.
         method: `betting`, or `hoeffding-bentkus`, which needs scipy.
-        seed: of the order in which samples are bet on. It must not be chosen by what it gives.
+        seed: of the orders in which samples are bet on. It must not be chosen by what it gives.
 
     Raises:
         UserError: no candidate, another method, or a limit or confidence that is not between 0 and 1.
     """
     _check(candidates, limit, confidence, method)
-    mixed = [_in_random_order(each, seed) for each in candidates]
-    p_values = [_p_value(each, limit, confidence, method) for each in mixed]
+    p_values = [_p_value(each, limit, confidence, method, seed) for each in candidates]
     last = int(last_shown(np.array(p_values), confidence))
     return Certified(
         index=last if last >= 0 else None,
         p_values=tuple(p_values),
-        bounds=tuple(_bound(each, limit, confidence, method) for each in mixed),
+        bounds=tuple(
+            upper_bound(each, limit=limit, confidence=confidence, method=method, seed=seed) for each in candidates
+        ),
     )
 
 
@@ -104,27 +108,23 @@ def upper_bound(losses: Losses, *, limit: float, confidence: float, method: Meth
         method: see `certify`.
         seed: see `certify`.
     """
-    return _bound(_in_random_order(losses, seed), limit, confidence, method)
-
-
-def _in_random_order(losses: Losses, seed: int) -> Losses:
-    """The samples in an order that does not depend on how they were given; the same for as many samples."""
-    order = np.random.default_rng(seed).permutation(losses.samples)
-    return replace(losses, loss=losses.loss[order], base=losses.base[order])
-
-
-def _bound(losses: Losses, limit: float, confidence: float, method: Method) -> float:
-    """The upper confidence bound of losses in random order."""
     if method == "betting":
-        return float(place_bets(losses.loss, losses.base, limit=limit, confidence=confidence).bound(confidence))
+        return float(_bets(losses, limit, confidence, seed).bound(confidence))
     return float(hb_bound(losses.loss, losses.base, losses.least, confidence=confidence))
 
 
-def _p_value(losses: Losses, limit: float, confidence: float, method: Method) -> float:
-    """The p-value of the claim "risk <= limit", of losses in random order."""
+def _p_value(losses: Losses, limit: float, confidence: float, method: Method, seed: int) -> float:
+    """The p-value of the claim "risk <= limit"."""
     if method == "betting":
-        return float(place_bets(losses.loss, losses.base, limit=limit, confidence=confidence).p_value(limit))
+        return float(_bets(losses, limit, confidence, seed).p_value(limit))
     return float(hb_p_value(losses.loss, losses.base, losses.least, limit=limit))
+
+
+def _bets(losses: Losses, limit: float, confidence: float, seed: int) -> Bets:
+    """Bets on the samples in random orders, which do not depend on how they were given."""
+    random = np.random.default_rng(seed)
+    orders = np.stack([random.permutation(losses.samples) for _ in range(ORDERS)])
+    return place_bets(losses.loss[orders], losses.base[orders], limit=limit, confidence=confidence)
 
 
 def _check(candidates: Sequence[Losses], limit: float, confidence: float, method: Method) -> None:

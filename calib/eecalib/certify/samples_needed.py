@@ -42,7 +42,7 @@ def _shown_without_loss(samples: int, limit: float, confidence: float, method: M
     """Whether so many samples, none of them lost and all bases 1, show the limit."""
     loss, base = np.zeros(samples), np.ones(samples)
     if method == "betting":
-        p_value = place_bets(loss, base, limit=limit, confidence=confidence).p_value(limit)
+        p_value = place_bets(loss[None], base[None], limit=limit, confidence=confidence).p_value(limit)
     else:
         p_value = hb_p_value(loss, base, least, limit=limit)
     return float(p_value) <= 1 - confidence

@@ -90,6 +90,8 @@ def _pay(report: "RefreshReport") -> list[str]:
 
 
 def _drop(report: "RefreshReport") -> str:
+    if report.max_drop is None and report.tuned_for is not None:
+        return f"Thresholds stay: the bundle was tuned for {report.tuned_for}; --max-drop tunes them"
     if report.max_drop is None:
         return "Thresholds stay as they were given by hand; --max-drop tunes them"
     what = "agreement with the final exit" if report.drop_measure == "agreement" else "accuracy"
