@@ -1,7 +1,6 @@
 """Record what the exits of a configuration say, with exits off; also `eecompile trace`."""
 
 from collections.abc import Mapping
-from dataclasses import replace
 
 import numpy as np
 
@@ -9,15 +8,14 @@ from eecalib.trace import Recording, SplitRecording, record_trace
 from eecalib.tuning.tuners import map_policies
 from eecompile.stages import Stages
 from eecompile.tune.graphs_digest import graphs_digest
-from eecompile.tune.variant import Shape, make_graphs
+from eecompile.tune.own_logits import with_own_logits
 from eengines.errors import DataError
 from eengines.tensors import Array
-from eerun.bundle import Bundle, OverlaidBundle
+from eerun.bundle import Bundle
 from eerun.choose_configuration import choose_configuration
 from eerun.circumstances import engine_version
 from eerun.configuration import Configuration
 from eerun.data import Samples, digest
-from eerun.policies import MaxProbabilityPolicy
 
 __all__ = ["check_recording", "record_bundle"]
 
@@ -50,7 +48,7 @@ def record_bundle(
         float32 = float32_answers(bundle, splits, stages, threads=threads)
     total, done, found = sum(map(len, splits.values())), 0, {}
     with stages.stage(f"record exits of {way.words}"):
-        executor = _with_own_logits(way).open_chain(threads=threads)
+        executor = with_own_logits(way).open_chain(threads=threads)
         policies = map_policies(executor.segments)
         for name, samples in splits.items():
             start = done
@@ -69,18 +67,6 @@ def record_bundle(
         exits=bundle.manifest.exits,
         splits=found,
     )
-
-
-def _with_own_logits(way: Configuration) -> Configuration:
-    """The configuration with exits that answer with their logits: some policies answer with their state instead."""
-    if way.policy().make().answers_with is None:
-        return way
-    entry, early = way.entry, len(way.bundle.manifest.exits) - 1
-    shape = Shape(kept=tuple(range(early)), heads_apart=bool(entry.heads))
-    graphs = make_graphs(way.bundle, entry.segments, entry.heads, shape, MaxProbabilityPolicy())
-    files = zip((*entry.segments, *entry.heads), (*graphs.segments, *graphs.heads), strict=True)
-    bundle = OverlaidBundle(path=way.bundle.path, manifest=way.bundle.manifest, replaced=dict(files))
-    return replace(way, bundle=bundle)
 
 
 def float32_answers(

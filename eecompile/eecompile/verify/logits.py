@@ -6,7 +6,7 @@ from math import prod
 
 import numpy as np
 
-from eecompile.verify.own_logits import with_own_logits
+from eecompile.tune.own_logits import with_own_logits
 from eengines.tensors import Array
 from eengines.threads import default_threads
 from eerun.configuration import Configuration
@@ -45,7 +45,7 @@ def run(way: Configuration, inputs: Mapping[str, Array]) -> Logits:
     most = max(1, LOGITS_BYTES // (4 * executor.segments * prod(executor.output_shape)))
     inputs = {name: array[:most] for name, array in inputs.items()}
     chain, own = _record(executor, inputs), with_own_logits(way)
-    if own is not None:
+    if own is not way:
         chain[:, :-1] = _record(own.open_chain(threads=default_threads()), inputs)[:, :-1]
     return Logits(chain=chain, whole=way.open_whole(threads=default_threads()).infer(inputs))
 

@@ -10,8 +10,8 @@ from eerun.policies import MaxProbabilityPolicy
 __all__ = ["with_own_logits"]
 
 
-def with_own_logits(way: Configuration) -> Configuration | None:
-    """Return a configuration whose exits answer with their own logits; None: those of this one do.
+def with_own_logits(way: Configuration) -> Configuration:
+    """Return a configuration whose exits answer with their own logits; the same where they do.
 
     Early exits of some policies answer with their state, such as the ensemble of all exits so far, which no exit of
     another configuration need say alike. Nodes and weights of the network stay as they are.
@@ -21,7 +21,7 @@ def with_own_logits(way: Configuration) -> Configuration | None:
         BuildError: the graphs cannot be changed.
     """
     if way.policy().make().answers_with is None:
-        return None
+        return way
     entry, early = way.entry, len(way.bundle.manifest.exits) - 1
     shape = Shape(kept=tuple(range(early)), heads_apart=bool(entry.heads))
     graphs = make_graphs(way.bundle, entry.segments, entry.heads, shape, MaxProbabilityPolicy())
