@@ -17,7 +17,7 @@ def ladder_of(candidate: Candidate, data: TuningData, limit: float, *, budget: f
 
     The order is that of the expected cost on *tune*: the *certify* samples must not choose it. None breaks what was
     asked for: for a drop none is faster than the chosen one, for a budget none costs more than it allows. Of those
-    that cost the same the one with more right answers stays.
+    that cost the same the chosen one stays, or the one with more right answers.
 
     Args:
         candidate: the one that was chosen.
@@ -36,7 +36,9 @@ def ladder_of(candidate: Candidate, data: TuningData, limit: float, *, budget: f
     outcomes = {key: evaluate(each, data, played) for key, each in found.items()}
     chosen = outcomes[candidate.thresholds].expected_ms
     ladder: list[Candidate] = []
-    for key in sorted(found, key=lambda key: (-outcomes[key].expected_ms, -outcomes[key].correct)):
+    for key in sorted(
+        found, key=lambda key: (-outcomes[key].expected_ms, key != candidate.thresholds, -outcomes[key].correct)
+    ):
         cost = outcomes[key].expected_ms
         asked = cost >= chosen if budget is None else cost <= budget
         if asked and (not ladder or cost < outcomes[ladder[-1].thresholds].expected_ms):

@@ -1,4 +1,5 @@
-"""`eecompile attach` and `eecompile heads` as typed, and the build of what they write."""
+"""`eecompile attach` and `eecompile heads` as typed, and the build of what they write."""from eerun.policies import policy_by_name
+
 
 import json
 from dataclasses import dataclass, replace
@@ -190,7 +191,7 @@ def test_the_rival_in_torch_walks_from_exit_to_exit(attached, digits):
     checkpoint = load_checkpoint(attached.path)
     images = digits["x_test"][:8]
     thresholds = (0.7,) * (len(checkpoint.exits) - 1)
-    labels, exits = make_rival(attached.path, FACTORY, thresholds, "max-probability", 1)({"x": images})
+    labels, exits = make_rival(attached.path, FACTORY, thresholds, policy_by_name("max-probability"), 1)({"x": images})
     with torch.no_grad():
         outputs = build_module(checkpoint, FACTORY)(torch.from_numpy(images).float() / 16)
     for row, (label, index) in enumerate(zip(labels, exits, strict=True)):

@@ -131,7 +131,7 @@ def test_too_few_samples_say_how_many_are_needed_and_the_bundle_stays(copied, tr
 def test_what_enough_samples_do_not_show_is_not_promised(copied, trace, stages):
     before = copied.content()
     with pytest.raises(BuildError, match=r"--certify 0\.80%: 500 samples do not show a risk of at most 0\.008"):
-        copied.tune(stages, "margin", trace=trace, certify=0.008)
+        copied.tune(stages, "margin", trace=trace, certify=0.008, budget_ms=1.1)  # whatever keeps it loses more
     assert any(title.startswith("certify ") for title in stages.titles)
     assert copied.content() == before
 
