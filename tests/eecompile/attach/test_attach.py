@@ -1,5 +1,4 @@
-"""`eecompile attach` and `eecompile heads` as typed, and the build of what they write."""from eerun.policies import policy_by_name
-
+"""`eecompile attach` and `eecompile heads` as typed, and the build of what they write."""
 
 import json
 from dataclasses import dataclass, replace
@@ -24,6 +23,7 @@ from eecompile.rivals.torch_eager import make_rival
 from eecompile.train.settings import TrainSettings
 from eecompile.train.train_heads import train_heads
 from eengines.errors import EEError, UserError
+from eerun.policies import policy_by_name
 
 FACTORY = "tapped_networks:DigitNet"
 KINDS = ("fc", "pool", "conv", "linear")

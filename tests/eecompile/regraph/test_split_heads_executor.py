@@ -108,6 +108,17 @@ def count_tested(chain, crossing, logits, exit_index, thresholds):
     return counts
 
 
+ROUNDING = 1e-5
+"""ONNX Runtime fuses other nodes where a graph is cut: the last bits may differ."""
+
+
+def between(scores, share: float) -> float:
+    """A threshold of at least 0 that no score is nearer to than rounding is: where about this share lies below it."""
+    levels = np.unique(np.round(scores[scores >= 0], 3))
+    edges = np.array([0.0, *((levels[1:] + levels[:-1]) / 2), 1e3])
+    return float(edges[round(share * (len(edges) - 1))])
+
+
 @settings(max_examples=15, deadline=None)
 @given(
     seed=st.integers(0, 2**31),
@@ -126,16 +137,16 @@ def test_answers_are_those_of_the_fused_chain(chain_of, seed, count, with_mask, 
         inputs = chain.maker.inputs(batch, seed=batch)
         logits, scores = fused.record(inputs)
         for one, other in zip(split.record(inputs), (logits, scores), strict=True):
-            assert np.array_equal(one, other)
-        quantiles = [np.quantile(scores[:, k], data.draw(st.floats(0, 1))) for k in range(count - 1)]
-        thresholds = [None if data.draw(st.booleans()) else max(0.0, float(each)) for each in quantiles]
+            np.testing.assert_allclose(one, other, atol=ROUNDING, rtol=ROUNDING)
+        cuts = [between(scores[:, k], data.draw(st.floats(0, 1))) for k in range(count - 1)]
+        thresholds = [None if data.draw(st.booleans()) else each for each in cuts]
 
         answers, steps = infer(split, inputs, thresholds)
         expected, _ = infer(fused, inputs, thresholds)
 
         assert np.array_equal(answers.exit_index, expected.exit_index)
-        assert np.array_equal(answers.outputs, expected.outputs)
-        assert np.array_equal(answers.confidence, expected.confidence)
+        np.testing.assert_allclose(answers.outputs, expected.outputs, atol=ROUNDING, rtol=ROUNDING)
+        np.testing.assert_allclose(answers.confidence, expected.confidence, atol=ROUNDING, rtol=ROUNDING)
         if count > 1:
             reference = count_tested(chain, crossing, logits, answers.exit_index, thresholds)
             early = [step for step in steps if step.segment < count - 1]
