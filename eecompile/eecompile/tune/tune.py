@@ -110,7 +110,7 @@ def _first_benches(
             return _measure(subject, [apart] if only else [fused, apart], settings, stages)
         except BuildError as error:
             stages.warn(f"heads stay in their segments: {error.where}: {error.problem}")
-    if subject.way.entry.heads:
+    if subject.way.entry.heads or settings.select_exits:  # sets of exits are compared with what is measured now
         return _measure(subject, [fused], settings, stages)
     costs = subject.way.costs(), subject.fastest.costs().of_whole()
     return [subject.bench(fused, *costs, settings.seed)]
