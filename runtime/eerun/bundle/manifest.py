@@ -6,6 +6,7 @@ from typing import Any
 
 from eengines.tensors import TensorSpec
 from eerun.bundle.certificate import Certificate, Fallback
+from eerun.folding.group_exit import GroupExit
 from eerun.policies import ExitPolicy, make_policy
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "ConfigurationEntry",
     "DeviceEntry",
     "FileEntry",
+    "FoldEntry",
     "InputEntry",
     "LengthEntry",
     "Manifest",
@@ -29,7 +31,7 @@ __all__ = [
 ]
 
 MANIFEST_NAME = "manifest.json"
-SCHEMA = "eecompile.bundle/2.3"
+SCHEMA = "eecompile.bundle/2.4"
 ENGINES_FOLDER = "engines"
 """Where plans of GPUs are kept: not listed, not needed, not of this format."""
 REFRESH_NAME = "report/refresh.json"
@@ -96,17 +98,31 @@ class LengthEntry:
 
 
 @dataclass(frozen=True, kw_only=True)
+class FoldEntry:
+    """How a network is folded: several images share one pass, and one row of its graphs is a group of them.
+
+    Attributes:
+        factor: images a group.
+        widths: how hidden widths were rounded, `multiple-of-8` or `exact`.
+    """
+
+    factor: int
+    widths: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class SegmentEntry:
-    """One segment: from one exit to the next.
+    """One segment: from one exit to the next. A row is a sample, or of a folded network a group of them.
 
     Attributes:
         file: path of the float32 graph inside the bundle; graphs of other precisions are made from it.
-        logits: output `[batch, classes] float32` of the exit at its end, or `[batch, classes, height, width]`.
-        score: output `[batch] float32` of the policy at that exit.
+        logits: output `[rows, classes] float32` of the exit at its end, or `[rows, classes, height, width]`; of a
+            folded network `[rows, fold, classes]`.
+        score: output `[rows] float32` of the policy at that exit; of a folded network `[rows, fold]`.
         nodes: number of ONNX nodes.
-        macs: multiply-accumulates a sample.
+        macs: multiply-accumulates a row.
         parameters: number of weights.
-        boundary_bytes: bytes a sample that the segment hands on, 0 for the last.
+        boundary_bytes: bytes a row that the segment hands on, 0 for the last.
     """
 
     file: str
@@ -136,6 +152,7 @@ class PolicyFile:
         parameters: the fields of the policy; most have none.
         certificate: what is promised of these thresholds; None: nothing.
         fallbacks: slower certified thresholds of the same policy and parameters, from fast to slow.
+        group_exit: when a group of a folded network leaves; of other networks without meaning.
     """
 
     policy: str
@@ -143,6 +160,7 @@ class PolicyFile:
     parameters: dict[str, Any] = field(default_factory=dict)
     certificate: Certificate | None = None
     fallbacks: tuple[Fallback, ...] = ()
+    group_exit: GroupExit = GroupExit.ALL
 
     def make(self) -> ExitPolicy:
         """Return the policy.
@@ -246,12 +264,12 @@ class Manifest:
         source_sha256: digest of the model file.
         task: `classification`, or `segmentation` for one class a pixel.
         classes: names of the classes, or None.
-        inputs: raw inputs.
+        inputs: raw inputs, one sample each: of a folded network one image.
         exits: names of the exits, shallow to deep.
         segments: one entry for each exit.
         whole: path of the float32 network without exit heads, cut after the final exit.
         whole_output: its output, of the shape of an exit's logits.
-        whole_macs: multiply-accumulates a sample of that network.
+        whole_macs: multiply-accumulates a row of that network.
         configurations: the ways to run it, the one that the build chose first; one of them is float32.
         targets: graphs for other devices.
         ranges: path of the INT8 ranges, or None.
@@ -259,6 +277,7 @@ class Manifest:
         splits: the data splits by name.
         split_seed: seed of the function that made them.
         lengths: sequence lengths, ascending, the last is the greatest; none without a sequence axis.
+        fold: of a folded network; None: every sample has a row of its own.
         files: every other file of the bundle by path.
     """
 
@@ -281,7 +300,13 @@ class Manifest:
     splits: dict[str, SplitEntry]
     split_seed: int
     lengths: tuple[LengthEntry, ...] = ()
+    fold: FoldEntry | None = None
     files: dict[str, FileEntry] = field(default_factory=dict)
+
+    @property
+    def images_a_row(self) -> int:
+        """The fold factor; 1: not folded."""
+        return 1 if self.fold is None else self.fold.factor
 
     @property
     def chosen(self) -> ConfigurationEntry:

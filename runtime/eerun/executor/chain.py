@@ -12,11 +12,15 @@ from eengines.engine import NO_SIZES, Backend, Engine, Session
 from eengines.errors import BundleError
 from eengines.tensors import Array, TensorSpec, allocate
 from eerun.costs import Piece
+from eerun.folding import GroupExit
 
 REBUILD = "Build the bundle again"
 
 LOGIT_RANKS = (1, 3)
 """Axes of one sample's logits: classes, or classes, height and width."""
+
+FOLDED_RANKS = (2,)
+"""Of one group's: images and classes."""
 
 __all__ = ["Chain", "ChainLayout", "ChainSegment", "LoadedChain", "Skipping", "load_chain"]
 
@@ -59,14 +63,18 @@ class Chain:
     """What an executor needs to know of a network.
 
     Attributes:
-        inputs: raw inputs.
+        inputs: raw inputs, as a row of the graphs takes them: of a folded network `(fold, *image)`.
         segments: shallow to deep. All early exits have heads of their own, or none.
         skipping: None: every sample is tested at every exit, or heads are in their segments.
+        fold: images a row. Above 1 logits are `[rows, fold, classes]`, scores `[rows, fold]`.
+        group_exit: when a group leaves, where `fold` is above 1.
     """
 
     inputs: tuple[TensorSpec, ...]
     segments: tuple[ChainSegment, ...]
     skipping: Skipping | None = None
+    fold: int = 1
+    group_exit: GroupExit = GroupExit.ALL
 
     @property
     def has_heads(self) -> bool:
@@ -115,13 +123,16 @@ class ChainLayout:
         self.crossing = tuple(self._crossing(index) for index in range(len(self._parts) - 1))
 
     def _check_heads(self) -> None:
-        """Every exit has logits of one shape, made by its own segment, and a score `[batch]`."""
+        """Every exit has logits of one shape, made by its own segment, and a score for each sample."""
+        fold = self.chain.fold
+        images, ranks = ((), LOGIT_RANKS) if fold == 1 else ((fold,), FOLDED_RANKS)
         shapes = {self._head(index, head.logits) for index, head in enumerate(self.chain.segments)}
-        if len(shapes) != 1 or any(len(shape) not in LOGIT_RANKS for shape in shapes):
-            problem = f"got logits of shapes {sorted(shapes)}, expected one (classes,) or (classes, height, width)"
+        if len(shapes) != 1 or any(len(shape) not in ranks or shape[: len(images)] != images for shape in shapes):
+            expected = "(classes,) or (classes, height, width)" if fold == 1 else f"({fold}, classes)"
+            problem = f"got logits of shapes {sorted(shapes)}, expected one {expected}"
             raise BundleError("exits", problem, REBUILD)
         for index, head in enumerate(self.chain.segments):
-            if head.score != head.logits and self._head(index, head.score) != ():
+            if head.score != head.logits and self._head(index, head.score) != images:
                 raise BundleError(f"segment {index}", f"score {head.score!r} is not one number a sample", REBUILD)
 
     def _head(self, index: int, name: str) -> tuple[int, ...]:
