@@ -54,6 +54,9 @@ class SilentStages:
     def progress(self, share: float) -> None:
         """Show nothing."""
 
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
     def detail(self, text: str) -> None:
         """Show nothing."""
 

@@ -18,6 +18,9 @@ class ShownStages:
     def progress(self, share: float) -> None:
         """Show nothing."""
 
+    def note(self, text: str) -> None:
+        """Show nothing."""
+
     def detail(self, text: str) -> None:
         """Show nothing."""
 

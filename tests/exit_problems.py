@@ -1,21 +1,15 @@
 """Batches at an exit, laid out in memory as the exit kernel sees them, with guards around every buffer."""
 
-import ctypes
-import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 from hypothesis import strategies as st
 
-import eerun.device_executor
 from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
 from eerun.device_executor.leave_and_compact import exit_program
+from eerun.folding import GroupExit, passes_needed
 
-KERNEL_FOLDER = Path(eerun.device_executor.__file__).parent
-CPU_FOLDER = Path(__file__).parent / "runtime" / "device_executor"
-COMPILE = ("g++", "-std=c++20", "-g", "-O1", "-pthread", "-Wall", "-Werror", "-fno-strict-aliasing")
 GUARD, GUARD_BYTE, ALIGNMENT = 64, 0xA5, 256
 SCORES = (0.0, 0.25, 0.5, 0.75, 1.0, float("nan"), float("inf"), float("-inf"))
 ROW_BYTES = (0, 1, 2, 3, 4, 8, 12, 16, 24, 40, 100, 4096)
@@ -26,8 +20,9 @@ class ExitProblem:
     """One launch.
 
     Attributes:
-        sample: which sample each row holds, -1: none; None: the first exit, where row i holds sample i.
-        scores: `[rows] float32`.
+        sample: which sample each row holds, -1: none; None: the first exit, where row i holds sample i. Of a folded
+            network the samples of rows are groups of images.
+        scores: `[rows] float32`; of a folded network `[rows * fold]`.
         threshold: of this exit.
         is_last: everybody leaves.
         extra: rows of the next segment beyond the survivors', as far as there are rows.
@@ -38,6 +33,10 @@ class ExitProblem:
         row_bytes: of every value that crosses.
         logits_cross: whether the logits of this exit cross as well.
         seed: of the bytes of all buffers.
+        fold: images a row.
+        group_exit: when a group leaves.
+        last: images of the last group.
+        passed: of a folded network behind the first exit, bits of the images of each row that are answered.
     """
 
     sample: tuple[int, ...] | None
@@ -52,11 +51,21 @@ class ExitProblem:
     row_bytes: tuple[int, ...]
     logits_cross: bool
     seed: int
+    fold: int = 1
+    group_exit: GroupExit = GroupExit.ALL
+    last: int = 1
+    passed: tuple[int, ...] = ()
 
     @property
     def rows(self) -> int:
         """How many rows the batch has."""
-        return len(self.scores)
+        return len(self.scores) // self.fold
+
+    @property
+    def images(self) -> int:
+        """How many samples the whole batch has, of a folded network images."""
+        groups = self.rows if self.sample is None else self.max_rows
+        return max(0, (groups - 1) * self.fold + self.last)
 
 
 class ExitMemory:
@@ -72,15 +81,17 @@ class ExitMemory:
         most, self.problem = problem.max_rows, problem
         self.moved = [f"value{i}" for i in range(len(problem.row_bytes))]
         sizes = {f"value{i}": most * size for i, size in enumerate(problem.row_bytes)}
+        state, images = 1 + most * (1 if problem.fold == 1 else 2), most * problem.fold
         sizes |= {
             "header": 4 * (1 + problem.exits),
-            "scores": 4 * most,
-            "logits": 4 * most * problem.classes,
-            "before": 4 * (1 + most),
-            "after": 4 * (1 + most),
-            "outputs": 4 * most * problem.classes,
-            "exit_index": 4 * most,
-            "confidence": 4 * most,
+            "scores": 4 * images,
+            "logits": 4 * images * problem.classes,
+            "before": 4 * state,
+            "after": 4 * state,
+            "outputs": 4 * images * problem.classes,
+            "exit_index": 4 * images,
+            "confidence": 4 * images,
+            "needed": 4 * (1 + problem.fold),
             "signal": 8,
             "next_rows": 4 * (most + 1) ** 2,
             "next_bucket": 4 * (most + 1),
@@ -106,18 +117,20 @@ class ExitMemory:
     def values(self) -> dict[str, np.ndarray]:
         """What crosses, `[max_rows, row_bytes] uint8`."""
         sizes = dict(zip(self.moved, self.problem.row_bytes, strict=True))
-        sizes |= {"logits": 4 * self.problem.classes} if self.problem.logits_cross else {}
+        sizes |= {"logits": 4 * self.problem.fold * self.problem.classes} if self.problem.logits_cross else {}
         return {name: self.of(name).reshape(self.problem.max_rows, size) for name, size in sizes.items()}
 
     def _fill(self, problem: ExitProblem) -> None:
         most = problem.max_rows
-        self.of("header", "int32")[0] = problem.rows
+        self.of("header", "int32")[0] = problem.images
         self.of("header", "float32")[1:] = 0.5
         self.of("header", "float32")[1 + problem.exit_index] = problem.threshold
-        self.of("scores", "float32")[: problem.rows] = problem.scores
+        self.of("scores", "float32")[: len(problem.scores)] = problem.scores
+        self.of("needed", "int32")[:] = passes_needed(np.arange(problem.fold + 1), problem.group_exit)
         if problem.sample is not None:
             self.of("before", "int32")[0] = problem.rows
             self.of("before", "int32")[1 : 1 + problem.rows] = problem.sample
+            self.of("before", "uint32")[1 + most : 1 + most + len(problem.passed)] = problem.passed
         survivors = np.arange(most + 1)[None, :]
         rows = np.arange(most + 1)[:, None]
         table = np.where(survivors <= rows, np.minimum(survivors + problem.extra, rows), 0)
@@ -126,7 +139,7 @@ class ExitMemory:
 
     def _make_tables(self, problem: ExitProblem) -> None:
         names = [*(["logits"] if problem.logits_cross else []), *self.moved]
-        sizes = [4 * problem.classes] * problem.logits_cross + list(problem.row_bytes)
+        sizes = [4 * problem.fold * problem.classes] * problem.logits_cross + list(problem.row_bytes)
         self._moved = np.array([(self.address(n), size) for n, size in zip(names, sizes, strict=True)], MOVED)
         self.table = np.zeros(1, EXIT_TABLE)
         for name in EXIT_TABLE.names or ():
@@ -152,37 +165,9 @@ class ExitMemory:
 def run_reference(memory: ExitMemory, *, with_selector: bool = False, selector: int = 0) -> list[tuple[int, int]]:
     """Run the numpy reference; return the conditional values that it set."""
     chosen: list[tuple[int, int]] = []
-    program = exit_program(with_selector=with_selector)
+    program = exit_program(with_selector=with_selector, fold=memory.problem.fold)
     program.reference((memory.table.ctypes.data, selector), lambda handle, value: chosen.append((handle, value)))
     return chosen
-
-
-class KernelOnCpu:
-    """The real source of the kernel, compiled by g++.
-
-    Args:
-        folder: for the library.
-        with_selector: which of the two programs.
-    """
-
-    def __init__(self, folder: Path, *, with_selector: bool) -> None:
-        target = folder / f"leave_and_compact_{with_selector:d}.so"
-        defines = [f"-D{macro}" for macro in exit_program(with_selector=with_selector).defines]
-        source = CPU_FOLDER / "leave_and_compact_on_cpu.cpp"
-        subprocess.run([*COMPILE, "-shared", "-fPIC", *defines, f"-I{KERNEL_FOLDER}", source, "-o", target], check=True)
-        self._library = ctypes.CDLL(str(target))
-        self._launch = self._library.run_leave_and_compact
-        self._launch.argtypes = [ctypes.c_uint64] * 2 + [ctypes.c_uint] * 2 + [ctypes.c_int] * 2 + [ctypes.c_uint]
-
-    def launch(
-        self, arguments: Sequence[int], *, grid: tuple[int, int], threads: int, at_once: int, seed: int
-    ) -> list[tuple[int, int]]:
-        """Run a grid, some blocks at once; return the conditional values that it set."""
-        uneven = self._launch(*arguments, *grid, threads, at_once, seed)
-        assert uneven == 0, f"{uneven} blocks in which not all threads passed the same barriers"
-        handle, value = ctypes.c_uint64(), ctypes.c_uint()
-        times = self._library.take_selections(ctypes.byref(handle), ctypes.byref(value))
-        return [(handle.value, value.value)] * times
 
 
 @st.composite
@@ -210,6 +195,27 @@ def exit_problems(draw: st.DrawFn, *, most: int = 40) -> ExitProblem:
         row_bytes=tuple(draw(st.lists(st.sampled_from(ROW_BYTES), max_size=3))),
         logits_cross=draw(st.booleans()),
         seed=draw(st.integers(0, 2**32 - 1)),
+    )
+
+
+@st.composite
+def folded_problems(draw: st.DrawFn, *, fold: int, most: int = 40) -> ExitProblem:
+    """Any batch of up to `most` groups of `fold` images, as the exits before may have left it."""
+    problem = draw(exit_problems(most=most))
+    scores = st.sampled_from(SCORES)
+    words = st.one_of(st.sampled_from((0, 1, 2 ** (fold - 1))), st.integers(0, 2**fold - 1))
+    last, groups = draw(st.integers(1, fold)), problem.max_rows
+    passed = [draw(words) for _ in problem.sample or ()]
+    real = [2**last - 1 if sample == groups - 1 else 2**fold - 1 for sample in problem.sample or ()]
+    dead = [sample < 0 for sample in problem.sample or ()]
+    answered = [0 if gone else word & all_ for word, all_, gone in zip(passed, real, dead, strict=True)]
+    return replace(
+        problem,
+        scores=tuple(draw(st.lists(scores, min_size=problem.rows * fold, max_size=problem.rows * fold))),
+        fold=fold,
+        group_exit=draw(st.sampled_from(GroupExit)),
+        last=last,
+        passed=tuple(answered),
     )
 
 

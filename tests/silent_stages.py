@@ -16,6 +16,9 @@ class SilentStages:
     def progress(self, share: float) -> None:
         pass
 
+    def note(self, text: str) -> None:
+        pass
+
     def detail(self, text: str) -> None:
         pass
 

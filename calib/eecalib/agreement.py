@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecalib.exit_table import ExitTable
-from eecalib.replay import leave_at
+from eecalib.replay import leave
 
 __all__ = ["answers_kept", "exits_agreement", "keeps_bound"]
 
@@ -24,9 +24,9 @@ def exits_agreement(table: ExitTable, reference: ExitTable) -> tuple[float, ...]
 
 
 def answers_kept(table: ExitTable, reference: ExitTable, thresholds: Sequence[float | None]) -> float:
-    """Share of samples whose answer, at the exit where they leave in the reference, is the reference's."""
-    leaves, rows = leave_at(reference.scores, thresholds), np.arange(reference.samples)
-    return int(_alike(table, reference)[rows, leaves].sum()) / int(table.all_units.sum())
+    """Share of samples whose answer, at the exit that answers them in the reference, is the reference's."""
+    gone = leave(reference.scores, thresholds, fold=reference.fold, rule=reference.rule)
+    return int(_alike(table, reference)[np.arange(reference.samples), gone.answered].sum()) / int(table.all_units.sum())
 
 
 def keeps_bound(alike: Sequence[float], max_quant_drop: float) -> bool:

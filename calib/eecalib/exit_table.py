@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from eecalib.whole_groups import check_groups, chosen_groups
 from eengines.errors import DataError, UserError
 from eerun.count_alike import count_alike, count_units
+from eerun.folding import GroupExit
 
 __all__ = ["ANSWER_DTYPES", "ExitTable"]
 
@@ -24,15 +26,19 @@ class ExitTable:
     A sample has one answer, or one for each pixel; `*map` is nothing or its height and width. How good an exit is at a
     sample is therefore a count of units: of 1, or of the pixels that count.
 
+    Samples of a folded network are images, of which each `fold` in their order are a group.
+
     Attributes:
         scores: `[samples, exits] float32`, the policy's score; a sample leaves where it reaches the threshold.
         answers: `[samples, exits, *map] int64`, the class with the largest logit; of maps any of `ANSWER_DTYPES`.
         labels: `[samples, *map] int64` or another of `ANSWER_DTYPES`, or None; then the final exit's answer is the
             reference.
         ignored: the label of pixels that do not count, or None.
+        fold: images a group; 1: the network is not folded.
+        rule: when a group leaves, where `fold` is above 1.
 
     Raises:
-        UserError: an array has the wrong shape or dtype.
+        UserError: an array has the wrong shape or dtype, or samples do not fill whole groups.
         DataError: there is no sample, a score is not a number, or no label counts.
     """
 
@@ -40,6 +46,8 @@ class ExitTable:
     answers: NDArray[Any]
     labels: NDArray[Any] | None
     ignored: int | None = None
+    fold: int = 1
+    rule: GroupExit = GroupExit.ALL
 
     def __post_init__(self) -> None:
         _check_array("scores", self.scores, (np.float32,), (None, None))
@@ -55,6 +63,7 @@ class ExitTable:
                 f"got {samples} samples and {exits} exits, expected at least one of each",
                 "Record the scores on a split that is not empty",
             )
+        check_groups(samples, self.fold, where="exit table")
         bad = np.argwhere(np.isnan(self.scores))
         if len(bad):
             sample, exit_ = (int(i) for i in bad[0])
@@ -72,6 +81,11 @@ class ExitTable:
     def samples(self) -> int:
         """How many samples were recorded."""
         return int(self.scores.shape[0])
+
+    @property
+    def groups(self) -> int:
+        """How many rows of the network the samples fill: groups, or samples where it is not folded."""
+        return self.samples // self.fold
 
     @property
     def exits(self) -> int:
@@ -122,12 +136,19 @@ class ExitTable:
         return np.stack(counts, axis=1)
 
     def rows(self, samples: NDArray[np.int64]) -> "ExitTable":
-        """Return the table of some samples, given by their indices `[rows] int64`."""
+        """Return the table of some samples, given by their indices `[rows] int64`: of groups all images, in order.
+
+        Raises:
+            UserError: they are not whole groups.
+        """
+        chosen_groups(samples, self.fold, where="exit table")
         return ExitTable(
             scores=self.scores[samples],
             answers=self.answers[samples],
             labels=None if self.labels is None else self.labels[samples],
             ignored=self.ignored,
+            fold=self.fold,
+            rule=self.rule,
         )
 
 

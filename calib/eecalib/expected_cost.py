@@ -1,5 +1,7 @@
 """The expected time of one batch, from the cost of each segment and the fraction of samples that reach it.
 
+Samples are rows of the graphs here: of a folded network a sample is a group of images, and a batch has so many groups.
+
 The count `R_k` of samples of a batch of `B` that reach segment `k` follows `Binomial(B, q_k)` when the samples of a
 batch are drawn independently. A segment's time depends on its own count alone, so by linearity of expectation
 

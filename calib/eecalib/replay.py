@@ -9,29 +9,37 @@ from numpy.typing import NDArray
 
 from eecalib.exit_table import ExitTable
 from eengines.errors import UserError
+from eerun.folding import GroupExit, GroupsLeft, leave_in_groups
 
-__all__ = ["Replay", "leave_at", "replay"]
+__all__ = ["Replay", "leave", "leave_at", "replay"]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Replay:
-    """What a set of thresholds does to the samples of one table. All shares are fractions of the samples.
+    """What a set of thresholds does to the samples of one table.
+
+    Shares are fractions of the samples, but for `left` and `reached`, which are of rows: of a folded network a row is a
+    group of images, elsewhere a sample.
 
     Accuracy and agreement are fractions of units: of the samples or, with one answer a pixel, of the pixels that count.
 
     Attributes:
-        exit_index: `[samples] int32`, the exit at which each sample leaves.
-        shares: the fraction that leaves at each exit; they sum to 1.
-        reached: the fraction that reaches each segment; 1 for the first.
+        exit_index: `[samples] int32`, the exit that answers each sample: where it leaves, unless its group goes on.
+        left_at: `[rows] int32`, the exit at which each row leaves.
+        shares: the fraction that each exit answers; they sum to 1.
+        left: the fraction of the rows that leave at each exit; they sum to 1.
+        reached: the fraction of the rows that reach each segment; 1 for the first.
         accuracy: fraction answered as labelled; None without labels.
         accuracy_final: the same if every sample ran to the end; None without labels.
         agreement: fraction answered as the final exit would.
-        exit_accuracy: for each exit, the accuracy on those who left there; None without labels or leavers.
-        exit_agreement: for each exit, the agreement on those who left there; None without leavers.
+        exit_accuracy: for each exit, the accuracy on those that it answers; None without labels or such samples.
+        exit_agreement: for each exit, the agreement on those that it answers; None without such samples.
     """
 
     exit_index: NDArray[np.int32]
+    left_at: NDArray[np.int32]
     shares: tuple[float, ...]
+    left: tuple[float, ...]
     reached: tuple[float, ...]
     accuracy: float | None
     accuracy_final: float | None
@@ -59,6 +67,21 @@ def leave_at(scores: NDArray[np.float32], thresholds: Sequence[float | None]) ->
     return index
 
 
+def leave(scores: NDArray[np.float32], thresholds: Sequence[float | None], *, fold: int, rule: GroupExit) -> GroupsLeft:
+    """Return which exit answers each sample, and where each row leaves; see `leave_in_groups`.
+
+    Args:
+        scores: `[samples, exits] float32`.
+        thresholds: as for `leave_at`.
+        fold: images a group; 1: every sample is a row.
+        rule: when a group leaves.
+    """
+    if fold > 1:
+        return leave_in_groups(scores, thresholds, fold=fold, rule=rule)
+    index = leave_at(scores, thresholds)
+    return GroupsLeft(answered=index, left=index)
+
+
 def replay(table: ExitTable, thresholds: Sequence[float | None]) -> Replay:
     """Send the samples of a table through its exits.
 
@@ -70,16 +93,19 @@ def replay(table: ExitTable, thresholds: Sequence[float | None]) -> Replay:
         UserError: there are too few or too many thresholds, or one is NaN.
     """
     _check_thresholds(table, thresholds)
-    index = leave_at(table.scores, thresholds)
-    left = np.bincount(index, minlength=table.exits)
+    gone = leave(table.scores, thresholds, fold=table.fold, rule=table.rule)
+    index, groups = gone.answered, table.groups
+    answered, left = (np.bincount(where, minlength=table.exits) for where in (index, gone.left))
     before = np.concatenate([[0], np.cumsum(left)[:-1]])
     rows = np.arange(table.samples)
     agrees = _Hits(table.agreeing[rows, index], table.all_units)
     right = None if table.labels is None else _Hits(table.correct[rows, index], table.units)
     return Replay(
         exit_index=index,
-        shares=tuple(int(count) / table.samples for count in left),
-        reached=tuple((table.samples - int(gone)) / table.samples for gone in before),
+        left_at=gone.left,
+        shares=tuple(int(count) / table.samples for count in answered),
+        left=tuple(int(count) / groups for count in left),
+        reached=tuple((groups - int(count)) / groups for count in before),
         accuracy=None if right is None else right.share(),
         accuracy_final=None if right is None else _Hits(table.correct[:, -1], table.units).share(),
         agreement=agrees.share(),
@@ -100,7 +126,7 @@ class _Hits(NamedTuple):
 
 
 def _by_exit(index: NDArray[np.int32], hits: _Hits, exits: int) -> tuple[float | None, ...]:
-    """Return the fraction of good units among those who left at each exit; None where nobody left."""
+    """Return the fraction of good units among those that each exit answers; None where there are none."""
     here = [index == exit_ for exit_ in range(exits)]
     pairs = [(int(hits.good[rows].sum()), int(hits.units[rows].sum())) for rows in here]
     return tuple(good / units if units else None for good, units in pairs)

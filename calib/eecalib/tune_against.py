@@ -30,7 +30,7 @@ def tune_against(
     Args:
         table: what the exits of this configuration say about *tune*.
         reference: what they say in float32 about the same samples.
-        costs: measured times of this configuration.
+        costs: measured times of this configuration; of a folded network a row is a group.
         max_drop: allowed drop, relative to the accuracy of the final exit in float32.
         agreement: the drop is in agreement with that exit, not in accuracy; so it is without labels.
         seed: of the folds.
@@ -39,14 +39,14 @@ def tune_against(
     if agreement or table.labels is None:
         table = replace(table, labels=reference.answers[:, -1])
     drop, extra, batch = _own_drop(table, reference, max_drop), 0.0, costs.max_batch
-    if table.samples >= FOLDS:
+    if table.groups >= FOLDS:
         extra = max(0.0, optimism(table, costs, batch=batch, max_drop=drop, agreement=False, folds=FOLDS, seed=seed))
     found = tune_thresholds(table, costs, batch=batch, max_drop=drop - extra, agreement=False)
     detail(
         f"{costs.engine} {costs.precision}: looked at {found.candidates} threshold vectors; searched for a drop of "
         f"{drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); "
-        f"expected {found.expected_ms:.2f} ms a batch of {batch}, {found.expected_ms_without_exits:.2f} ms without "
-        "exits"
+        f"expected {found.expected_ms:.2f} ms a batch of {batch * table.fold}, {found.expected_ms_without_exits:.2f} "
+        "ms without exits"
     )
     return found.thresholds
 

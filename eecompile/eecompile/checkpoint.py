@@ -8,7 +8,9 @@ exits       names of the exits, shallow to deep, in the order in which `forward`
 input       {name, shape, dtype, layout, scale, mean, std, range}, or a list of them; see `InputInfo`
 task        "classification", or "segmentation": logits [batch, classes, height, width], one class a pixel
 classes     names of the classes by label, or null
-fold        fold factor: images that share one pass through the network (optional, 1)
+fold        fold factor: images that share one pass through the network (optional, 1); `arch` makes the network before
+            folding, the weights are `body.*`
+fold_widths rule for the widths of a folded network, "multiple-of-8" or "exact" (only where fold is more than 1)
 meta        anything else (optional)
 attached    heads on a trunk (optional), see `Attachment`; `arch` makes the trunk, weights are `trunk.*` and `heads.*`
 """
@@ -23,6 +25,8 @@ from typing import TYPE_CHECKING, Any
 
 from eecompile.attach.attachment import Attachment
 from eecompile.attach.stored_attachment import attachment_from_plain, attachment_to_plain
+from eecompile.fold.foldable import check_fold
+from eecompile.fold.spec import FoldSpec
 from eecompile.input_info import InputInfo
 from eecompile.make_network import load_weights, make_network, network_words
 from eecompile.torch_file import load_tensors_only
@@ -37,7 +41,7 @@ FORMAT = "eecompile.checkpoint/1"
 TASKS = ("classification", "segmentation")
 
 _REQUIRED = ("format", "arch", "arch_kwargs", "state_dict", "exits", "input", "task", "classes")
-_OPTIONAL = ("fold", "meta", "attached")
+_OPTIONAL = ("fold", "fold_widths", "meta", "attached")
 EXIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 """What an exit may be called."""
 
@@ -45,6 +49,8 @@ EXIT_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_.-]*")
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Checkpoint:
     """A trained network: weights, and how to make the module that takes them. The fields are those of the format.
+
+    Of a folded network `inputs` and `classes` describe one image, too.
 
     Raises:
         IngestError: a field that does not fit.
@@ -60,6 +66,7 @@ class Checkpoint:
     fold: int = 1
     meta: Mapping[str, Any] = field(default_factory=dict)
     attached: Attachment | None = None
+    fold_widths: str | None = None
 
     def __post_init__(self) -> None:
         bad = [name for name in self.exits if not EXIT_NAME.fullmatch(name)]
@@ -76,11 +83,15 @@ class Checkpoint:
             raise IngestError(
                 "checkpoint: task", f"is '{self.task}', expected {expected}", "Other tasks are not supported"
             )
-        if type(self.fold) is not int or self.fold < 1:
-            raise IngestError("checkpoint: fold", f"is {self.fold!r}, expected 1 or more", "Correct it")
+        check_fold(self.fold, self.fold_widths, self.inputs, self.task)
         if self.attached is not None and self.exits != self.attached.exits:
             problem = f"are {', '.join(self.exits)}, the attached heads make {', '.join(self.attached.exits)}"
             raise IngestError("checkpoint: exits", problem, "Give the exits of the attachment")
+
+    @property
+    def fold_spec(self) -> FoldSpec | None:
+        """How the network is folded; None: it is not."""
+        return None if self.fold_widths is None else FoldSpec(self.fold, self.fold_widths)
 
 
 def load_checkpoint(path: Path) -> Checkpoint:
@@ -116,6 +127,7 @@ def load_checkpoint(path: Path) -> Checkpoint:
         task=content["task"],
         classes=None if classes is None else tuple(classes),
         fold=content.get("fold", 1),
+        fold_widths=content.get("fold_widths"),
         meta=content.get("meta", {}),
         attached=attachment_from_plain(content["attached"], where=where) if "attached" in content else None,
     )
@@ -141,6 +153,8 @@ def save_checkpoint(path: Path, checkpoint: Checkpoint) -> None:
         "fold": checkpoint.fold,
         "meta": _plain(checkpoint.meta),
     }
+    if checkpoint.fold > 1:
+        content["fold_widths"] = checkpoint.fold_widths
     if checkpoint.attached is not None:
         content["attached"] = _plain(attachment_to_plain(checkpoint.attached))
     if len(checkpoint.inputs) == 1:
@@ -167,17 +181,22 @@ def build_module(checkpoint: Checkpoint, factory: str | None) -> "nn.Module":
         factory: `package.module:function` that takes the place of `checkpoint.arch`, or None.
 
     Returns:
-        the module in evaluation mode, in float32 on the CPU.
+        the module in evaluation mode, in float32 on the CPU; of a folded checkpoint a `FoldedNetwork`.
 
     Raises:
-        IngestError: there is no architecture, it does not take the arguments, or heads or weights do not fit it.
+        IngestError: there is no architecture, it does not take the arguments, it cannot be folded, or heads or weights
+            do not fit it.
     """
     module = make_network(checkpoint.arch, checkpoint.arch_kwargs, factory)
     where = network_words(checkpoint.arch, factory)
     if checkpoint.attached is not None:
         from eecompile.attach.rebuild import rebuild
 
-        module = rebuild(module, checkpoint.attached, checkpoint.state_dict, where=where)
+        module = rebuild(module, checkpoint.attached, checkpoint.state_dict, where=where, folded=checkpoint.fold > 1)
+    if checkpoint.fold_spec is not None:
+        from eecompile.fold import fold_network
+
+        module = fold_network(module.float(), checkpoint.fold_spec, checkpoint.inputs[0].network_shape, where=where)
     load_weights(module, checkpoint.state_dict, where=where)
     return module.float().eval()
 

@@ -15,6 +15,9 @@ class Stages(Protocol):
     def progress(self, share: float) -> None:
         """Say how much of the current stage is done, 0 to 1."""
 
+    def note(self, text: str) -> None:
+        """Show how the current stage is going, beside its progress; the next note takes its place."""
+
     def detail(self, text: str) -> None:
         """Explain a decision; shown with `-v`."""
 

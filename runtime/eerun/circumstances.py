@@ -5,6 +5,7 @@ import importlib.metadata
 from eerun.bundle import UNKNOWN_VERSION, PolicyFile, why_void
 from eerun.configuration import Configuration
 from eerun.device_configuration import OnDevice
+from eerun.folding import Grouping
 from eerun.measure_costs import device_name
 
 __all__ = ["engine_version", "processor_of", "void_here"]
@@ -41,11 +42,11 @@ def processor_of(way: Configuration) -> str:
     return way.device.name if isinstance(way, OnDevice) else device_name()
 
 
-def void_here(way: Configuration, policy: PolicyFile) -> str | None:
+def void_here(way: Configuration, policy: PolicyFile, grouping: Grouping = Grouping.ARRIVAL) -> str | None:
     """Return why nothing is promised here, although something is of this bundle; None: the certificate holds.
 
     Either the certificate of this configuration is void, or it has none, and others have. None, too, where no
-    configuration of the bundle has one.
+    configuration of the bundle has one. `grouping` says which images of a folded network share a row.
     """
     if policy.certificate is None:
         return _others_certified(way)
@@ -57,6 +58,7 @@ def void_here(way: Configuration, policy: PolicyFile) -> str | None:
         engine=way.engine,
         engine_version=engine_version(way.engine),
         processor=processor_of(way),
+        grouping=grouping,
     )
 
 

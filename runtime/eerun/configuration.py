@@ -1,10 +1,11 @@
 """One way to run a bundle: an engine, and graphs of one precision."""
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 from eengines.backends import load_backend
+from eengines.tensors import TensorSpec
 from eerun.bundle import LENGTH, Bundle, ConfigurationEntry, PolicyFile
 from eerun.costs import CostTable
 from eerun.executor import (
@@ -55,13 +56,22 @@ class Configuration(ABC):
         """The segments, with inputs of a sequence length; None: the greatest, or there is no such axis."""
         heads = [self.bundle.read(file) for file in self.entry.heads]
         return Chain(
-            inputs=tuple(entry.spec_at(length) for entry in self.bundle.manifest.inputs),
+            inputs=self.row_specs(length),
             segments=tuple(
                 ChainSegment(graph=self.bundle.read(file), logits=exit_.logits, score=exit_.score, head=head)
                 for file, exit_, head in zip_longest(self.entry.segments, self.bundle.manifest.segments, heads)
             ),
             skipping=self._skipping(),
+            fold=self.bundle.manifest.images_a_row,
+            group_exit=self.policy().group_exit,
         )
+
+    def row_specs(self, length: int | None = None) -> tuple[TensorSpec, ...]:
+        """The inputs as a row of the graphs takes them."""
+        manifest = self.bundle.manifest
+        images = () if manifest.fold is None else (manifest.fold.factor,)
+        specs = (entry.spec_at(length) for entry in manifest.inputs)
+        return tuple(replace(spec, shape=(*images, *spec.shape)) for spec in specs)
 
     def _skipping(self) -> Skipping | None:
         """How the policy skips exits, where heads are graphs of their own."""
@@ -78,12 +88,13 @@ class Configuration(ABC):
         """
         manifest = self.bundle.manifest
         return Chain(
-            inputs=tuple(entry.spec_at(length) for entry in manifest.inputs),
+            inputs=self.row_specs(length),
             segments=(
                 ChainSegment(
                     graph=self.bundle.read(self.entry.whole), logits=manifest.whole_output, score=manifest.whole_output
                 ),
             ),
+            fold=manifest.images_a_row,
         )
 
     def costs(self) -> CostTable:

@@ -13,6 +13,7 @@ from eengines.tensors import Array
 from eerun.costs import CostTable, Piece
 from eerun.executor import Cell, LoadedChain, Run
 from eerun.executor.compaction import Moves, move_rows
+from eerun.folding import by_image
 
 __all__ = ["MeterSettings", "Subject", "device_name", "measure_costs", "take_turns", "typical_ms"]
 
@@ -50,7 +51,7 @@ class MeterSettings:
 
     Attributes:
         threads: number of threads, for the record.
-        buckets: batch sizes, ascending.
+        buckets: batch sizes in rows, ascending.
         seconds: how long to measure each subject, at least; 5 rounds or more.
     """
 
@@ -72,7 +73,8 @@ def measure_costs(
 
     Args:
         subjects: what is measured.
-        inputs: real samples by input name; repeated where there are fewer than the largest bucket.
+        inputs: real samples by input name, of folded networks images; repeated where there are fewer than the largest
+            bucket holds.
         settings: how it is measured.
         progress: called with the share of the time that has passed.
     """
@@ -86,7 +88,8 @@ def _runs(subject: Subject, inputs: Mapping[str, Array], buckets: Sequence[int])
     for loaded in (subject.chain, subject.whole):
         loaded.allocate(buckets[-1])
         for name, array in inputs.items():
-            loaded.buffer(name)[:] = np.resize(array, (buckets[-1], *array.shape[1:]))
+            buffer = by_image(loaded.buffer(name), loaded.chain.fold)
+            buffer[:] = np.resize(array, buffer.shape)
     runs: dict[Cell, Run] = {}
     for bucket in buckets:
         runs |= subject.chain.runs([bucket])

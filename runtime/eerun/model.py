@@ -20,7 +20,9 @@ from eerun.configuration import Configuration
 from eerun.costs import CostTable
 from eerun.device_settings import DeviceSettings
 from eerun.executor import Answers, Executor, Step
+from eerun.folding import Grouping
 from eerun.inputs import check_views
+from eerun.open_grouped import open_grouped, parse_grouping
 from eerun.shadow import Metrics, Shadow, ShadowSettings, Turn, open_shadow
 
 __all__ = ["Model", "Result", "load"]
@@ -33,15 +35,17 @@ _log = logging.getLogger("eerun")
 
 @dataclass(frozen=True, kw_only=True)
 class Result:
-    """Answers of one call, one row a sample, in the order of the input.
+    """Answers of one call, one row a sample, in the order of the input; samples of a folded network are images.
 
     Attributes:
         outputs: `[batch, classes] float32` logits of the exit where the sample left; of a network with one answer a
             pixel `[batch, classes, height, width]`.
         labels: `[batch] int64` class with the largest logit, or `[batch, height, width]`.
-        exit_index: `[batch] int32` exit where the sample left, 0 = first.
+        exit_index: `[batch] int32` exit where the sample left, 0 = first; of a folded network the exit that answers
+            the image, whose group may have gone on.
         confidence: `[batch] float32` the policy's score at that exit (for the default policy the probability of
-            the answered class).
+            the answered class). An image of a folded network that is answered because its group leaves has the score
+            that it has there, which may be below the threshold.
         steps: for each batch that ran, what each segment did.
         step: which thresholds of a watched model answered, see `Metrics.step`; 0: those that were loaded.
         shadowed: `[rows] intp`, the rows that were watched; they also ran to the final exit.
@@ -68,6 +72,7 @@ class Model:
         certificate: what is promised of them; None: nothing.
         void: why the bundle's certificate does not hold here, also where only another configuration has one; None: it
             does, or there is none.
+        grouping: which images of a call share a row, of a folded network.
     """
 
     def __init__(  # noqa: PLR0913 - a keyword for each part that it is made of
@@ -82,6 +87,7 @@ class Model:
         certificate: Certificate | None = None,
         void: str | None = None,
         shadow: Shadow | None = None,
+        grouping: Grouping = Grouping.ARRIVAL,
     ) -> None:
         self.manifest = manifest
         self.engine = engine
@@ -90,6 +96,7 @@ class Model:
         self.thresholds = tuple(thresholds)
         self.certificate = certificate
         self.void = void
+        self.grouping = grouping
         self._executor = executor
         self._shadow = shadow
 
@@ -105,6 +112,9 @@ class Model:
 
     def infer(self, x: Any, *, exits: bool = True) -> Result:
         """Answer a batch of any size; a batch larger than the largest bucket runs in several parts.
+
+        A folded network takes images as any other, and puts them into groups itself. Images of one group share every
+        layer, so that an answer may depend on who else is in the batch; see docs/folding.md.
 
         Args:
             x: array `[batch, ...]` in the dtype and shape of the bundle's input (numpy, or anything on the host with
@@ -155,6 +165,7 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
     in_flight: int = 2,
     device_exits: bool = False,
     trust_plans: bool = False,
+    grouping: str = Grouping.ARRIVAL.value,
     shadow: float | None = None,
     shadow_seed: int = 0,
     shadow_limit: float | None = None,
@@ -174,6 +185,8 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
         device_exits: on a device, let it go from exit to exit without the host (experimental).
         trust_plans: take engine plans in the bundle that another user or machine built, which can run code; else they
             are built again here.
+        grouping: which images of a call share a row of a folded network: `arrival`, neighbours as they are given, or
+            `easy`, likely-easy ones together, so that groups leave together.
         shadow: probability with which a sample that leaves early also runs to the final exit, on the CPU only: where
             the two answers differ too often, logger `eerun` warns and the model falls back to slower thresholds, at
             last to no exits. None: nobody is watched. See docs/certificates.md.
@@ -184,9 +197,10 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
     Raises:
         BundleError: the bundle is damaged or of an unknown version.
         EngineError: no engine library is installed, it refuses a segment, or `shadow` is given and it runs on a device.
-        UserError: an unknown engine or precision, one that the bundle does not have, fewer than one thread, or a
-            `shadow` without a certificate or a limit.
+        UserError: an unknown engine, precision or grouping, one that the bundle does not have, fewer than one thread,
+            or a `shadow` without a certificate or a limit.
     """
+    groups = parse_grouping(grouping)
     bundle = open_bundle(Path(path))
     settings = DeviceSettings(device=device, in_flight=in_flight, device_exits=device_exits, trust_plans=trust_plans)
     way = choose_configuration(bundle, engine=engine, precision=precision, device=settings)
@@ -195,26 +209,27 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
     watched = None
     if shadow is not None:
         watched = ShadowSettings(share=shadow, seed=shadow_seed, limit=shadow_limit, confidence=shadow_confidence)
-    return _open(way, threads, watched)
+    return _open(way, threads, watched, groups)
 
 
-def _open(way: Configuration, threads: int | None, watched: ShadowSettings | None) -> Model:
+def _open(way: Configuration, threads: int | None, watched: ShadowSettings | None, grouping: Grouping) -> Model:
     """Make a configuration ready to answer; say where the bundle's certificate does not hold."""
     if threads is not None:
         threads_or_default(threads)
     policy = way.policy()
     shadow = None if watched is None else open_shadow(way, policy, watched)
-    void = void_here(way, policy)
+    void = void_here(way, policy, grouping)
     if void is not None:
         _log.warning("%s: running %s, the certificate does not hold here: %s", way.bundle.path, way.words, void)
     return Model(
         manifest=way.bundle.manifest,
         engine=way.engine,
         precision=way.entry.precision,
-        executor=way.open_chain(threads=threads),
+        executor=open_grouped(way, grouping, threads=threads),
         costs=way.costs(),
         thresholds=policy.thresholds,
         certificate=policy.certificate,
         void=void,
         shadow=shadow,
+        grouping=grouping,
     )

@@ -46,7 +46,7 @@ def test_its_settings_are_good(target, tmp_path):
     network = Network(name="digits", model=Path("model.pt"), factory=None)
     choice = Choice(engine="auto", precision="auto", batches=BATCHES, seconds=1.0, rounds=1, torch=False, bundle=None)
     settings = build_settings(network, tmp_path / "n.ee", tmp_path / "n.npz", target=target)
-    assert settings.all_buckets == engines_settings(choice, tmp_path / "n.npz").buckets == BUCKETS
+    assert settings.row_buckets(1) == engines_settings(choice, tmp_path / "n.npz").buckets == BUCKETS
     assert set(BATCHES) <= set(BUCKETS)
 
 

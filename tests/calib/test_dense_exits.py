@@ -16,6 +16,7 @@ from eecalib.tune_against import tune_against
 from eengines.errors import DataError, UserError
 from eerun.costs import CostTable
 from eerun.data import Samples
+from eerun.folding import GroupExit
 
 IGNORED = 255
 COSTS = StairCosts(group_ms=(3.0, 4.0, 5.0), group=2, max_batch=8)
@@ -156,6 +157,7 @@ class Said:
     def __init__(self, logits: np.ndarray, max_batch: int) -> None:
         self.logits, self.max_batch = logits, max_batch
         self.segments, self.output_shape = logits.shape[1], logits.shape[2:]
+        self.fold, self.group_exit = 1, GroupExit.ALL
         self.batches: list[int] = []
 
     def record(self, inputs):

@@ -33,6 +33,7 @@ class RecordedStages:
 
     def __init__(self) -> None:
         self.titles: list[str] = []
+        self.notes: list[str] = []
         self.details: list[str] = []
         self.warnings: list[str] = []
         self.shares: list[float] = []
@@ -44,6 +45,9 @@ class RecordedStages:
 
     def progress(self, share: float) -> None:
         self.shares.append(share)
+
+    def note(self, text: str) -> None:
+        self.notes.append(text)
 
     def detail(self, text: str) -> None:
         self.details.append(text)

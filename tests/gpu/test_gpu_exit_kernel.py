@@ -4,8 +4,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from exit_problems import ExitMemory, ExitProblem, differences, exit_problems, large_problem, run_reference
+from exit_problems import (
+    ExitMemory,
+    ExitProblem,
+    differences,
+    exit_problems,
+    folded_problems,
+    large_problem,
+    run_reference,
+)
 from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from eengines.device import Device
 from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
@@ -35,7 +44,7 @@ def run_on_device(device: Device, problem: ExitProblem, memory: ExitMemory, *, p
                 table[name] += shift
         table["moved"] = 0 if uploaded is None else uploaded.address
         argument = upload(device, table, stream)
-        kernel = device.kernel(exit_program(with_selector=False))
+        kernel = device.kernel(exit_program(with_selector=False, fold=problem.fold))
         kernel.launch(stream, grid=(parts, problem.rows), threads=THREADS, arguments=(argument.address, 0))
         device.copy(pinned.address, there.address, block.nbytes, stream)
         stream.synchronize()
@@ -53,6 +62,14 @@ def check(device: Device, problem: ExitProblem, parts: int) -> None:
 @given(problem=exit_problems())
 @settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_any_batch(device, problem):
+    check(device, problem, parts=1 + problem.seed % 3)
+
+
+@pytest.mark.parametrize("fold", [2, 4, 32])
+@given(data=st.data())
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+def test_any_batch_of_groups(device, fold, data):
+    problem = data.draw(folded_problems(fold=fold))
     check(device, problem, parts=1 + problem.seed % 3)
 
 

@@ -8,6 +8,7 @@ import typer
 import eerun
 from eecompile.attach.settings import AttachSettings
 from eecompile.build import BuildSettings
+from eecompile.build.fold_settings import FoldSettings
 from eecompile.cli.main import app
 from eecompile.compose import ComposeSettings
 from eecompile.device_engines import EnginesSettings
@@ -28,7 +29,8 @@ def build_parameters():
 
 
 def test_every_build_setting_has_a_flag():
-    fields = {field.name for settings in (BuildSettings, AfterBuild) for field in dataclasses.fields(settings)}
+    kinds = (BuildSettings, AfterBuild, FoldSettings)
+    fields = {field.name for settings in kinds for field in dataclasses.fields(settings)}
     assert fields - {"policies"} == set(build_parameters()) - RENAMED - {"help"}
 
 
@@ -50,6 +52,9 @@ def test_flags_keep_the_defaults_of_the_settings():
             assert default == f"{expected:.0%}"
         else:
             assert default == expected or (not default and expected in (None, False)), field.name
+    for field in dataclasses.fields(FoldSettings):
+        default, expected = parameters[field.name].default, field.default
+        assert default == expected or (not default and not expected), field.name
 
 
 def test_every_attach_and_training_setting_has_a_flag_of_its_default():

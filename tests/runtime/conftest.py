@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
+from folded_bundles import FoldedBundle, write_pair
 from onnx import TensorProto, helper, numpy_helper
 
 from eerun.bundle import (
@@ -48,6 +49,12 @@ def tiny_bundle(tmp_path_factory: pytest.TempPathFactory) -> TinyBundle:
     np.savez(folder / "tiny.npz", x=x, y=y)
     _write(folder / "tiny.ee", folder / "tiny.npz", _weights(random, x, y))
     return TinyBundle(path=folder / "tiny.ee", data=folder / "tiny.npz", x=x, y=y)
+
+
+@pytest.fixture(scope="session")
+def folded_bundle(tmp_path_factory: pytest.TempPathFactory) -> FoldedBundle:
+    """`net.ee`, folded by 4, with `net-unfolded.ee` and `net.npz` beside it."""
+    return write_pair(tmp_path_factory.mktemp("folded"))
 
 
 def _samples(random: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:

@@ -6,6 +6,8 @@ so `P(any certified claim is false) <= δ`. The order must come from other sampl
 where it comes from the *tune* split. The certified candidate is the last one whose claim was shown, not the first whose
 claim was not.
 
+A sample is here what is independent of the others: of a folded network a group of images.
+
 Bets see one sample after the other, and a data source may give them sorted, by class for example: then the first ones
 say nothing of the rest. So samples are put into the order of a seeded permutation first, the same for all candidates.
 """

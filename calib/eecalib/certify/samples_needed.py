@@ -1,4 +1,4 @@
-"""How many *certify* samples a promise takes."""
+"""How many *certify* samples a promise takes: independent ones, of a folded network groups."""
 
 from math import ceil, log
 
@@ -67,15 +67,19 @@ def samples_for(losses: Losses, limit: float, confidence: float, method: Method 
 
 
 def too_few_samples(losses: Losses, limit: float, confidence: float, method: Method = "betting") -> str:
-    """Say in words why a candidate cannot be certified on so many samples, and how many it would take."""
-    got = f"{losses.samples} samples do not show a risk of at most {limit:.3g} at a confidence of {confidence:.3g}"
+    """Say in words why a candidate cannot be certified on so many samples, and how many it would take.
+
+    Samples of a folded network are counted in images.
+    """
+    samples = f"{losses.images} samples" + ("" if losses.fold == 1 else f" in {losses.samples} groups")
+    got = f"{samples} do not show a risk of at most {limit:.3g} at a confidence of {confidence:.3g}"
     least = samples_needed(limit, confidence, method, least=losses.least)
     if losses.samples < least:
-        return f"{got}: at least {least} are needed even if none is lost"
+        return f"{got}: at least {least * losses.fold} are needed even if none is lost"
     about = samples_for(losses, limit, confidence, method)
     if about is None:
         return f"{got}: on them it is {losses.risk:.3g}, and more samples like these would not help"
-    return f"{got}: on them it is {losses.risk:.3g}, and about {about} such samples would be needed"
+    return f"{got}: on them it is {losses.risk:.3g}, and about {about * losses.fold} such samples would be needed"
 
 
 def _relative_entropy(a: float, b: float) -> float:

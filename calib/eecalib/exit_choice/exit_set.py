@@ -62,8 +62,8 @@ def keeps_tail(found: ExitSet, data: TuningData, max_tail_ms: float | None) -> b
         return True
     few = _without(data, found.kept)
     played = play(found.candidate.policy, few.trace)
-    index = evaluate(found.candidate, few, played).exit_index
-    times = batch_times(index, played.tested, few.costs, batch=few.batch, batches=BATCHES, seed=few.seed)
+    left = evaluate(found.candidate, few, played).left
+    times = batch_times(left, played.tested_rows, few.costs, batch=few.batch, batches=BATCHES, seed=few.seed)
     return bool((times > max_tail_ms).mean() <= TAIL_SHARE)
 
 

@@ -1,32 +1,42 @@
-"""Move thresholds to the middle of the gap between the last sample that leaves and the first that stays."""
+"""Move thresholds to the middle of the gap between the last sample that passes and the first that does not."""
 
 from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from eecalib.replay import leave_at
+from eecalib.replay import leave
 from eecalib.thresholds.problem import Thresholds
+from eerun.folding import GroupExit
 
 __all__ = ["at_midpoints"]
 
 
-def at_midpoints(scores: NDArray[np.float32], thresholds: Sequence[float | None]) -> Thresholds:
+def at_midpoints(
+    scores: NDArray[np.float32], thresholds: Sequence[float | None], *, fold: int = 1, rule: GroupExit = GroupExit.ALL
+) -> Thresholds:
     """Return thresholds that decide the same on these scores, as far from them as they can be.
 
     A score then has to change by half a gap before a decision does, so that the rounding of another engine matters
-    less. A threshold stays at the lowest score that leaves where there is no number between the two scores in
-    float32, or where nobody stays. An exit where nobody leaves gets None.
+    less. A threshold stays at the lowest score that passes where there is no number between the two scores in
+    float32, or where all pass. An exit that nobody passes gets None.
 
     Args:
         scores: `[samples, exits] float32`.
-        thresholds: one for each exit but the last; None: nobody leaves there.
+        thresholds: one for each exit but the last; None: nobody passes there.
+        fold: images a group; 1: the network is not folded.
+        rule: when a group leaves, where `fold` is above 1.
     """
-    index = leave_at(scores, thresholds)
+    answered = leave(scores, thresholds, fold=fold, rule=rule).answered
     moved: list[float | None] = []
-    for exit_ in range(len(thresholds)):
-        leaving = scores[index == exit_, exit_]
-        staying = scores[index > exit_, exit_]
+    for exit_, threshold in enumerate(thresholds):
+        if threshold is None:
+            moved.append(None)
+            continue
+        tested = scores[answered >= exit_, exit_]
+        with np.errstate(over="ignore"):
+            passes = tested >= np.float32(threshold)
+        leaving, staying = tested[passes], tested[~passes]
         moved.append(_between(leaving.min(), staying) if len(leaving) else None)
     return tuple(moved)
 

@@ -1,6 +1,7 @@
 """The search problem that all tuners solve, reduced to counts of samples and of right units.
 
-A unit is an answer: a sample has one, or one for each pixel that counts.
+A unit is an answer: a sample has one, or one for each pixel that counts. Of a folded network samples are images, which
+share a row of it in groups: answers are counted by image, costs by row.
 """
 
 from collections.abc import Sequence
@@ -13,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecalib.expected_cost import ExpectedCost
-from eecalib.replay import leave_at
+from eecalib.replay import leave
+from eerun.folding import GroupExit, GroupsLeft
 
 __all__ = ["SAME_MS", "Found", "Outcome", "Problem", "Thresholds", "cuts", "required_correct", "threshold_at"]
 
@@ -47,14 +49,18 @@ class Problem:
     Attributes:
         scores: `[samples, exits] float32`.
         correct: `[samples, exits] int64`, how many units of a sample an exit has right.
-        cost: expected milliseconds of each segment by the number of samples that reach it.
+        cost: expected milliseconds of each segment by the number of rows that reach it: of samples, or of groups.
         required: how many units must be right.
+        fold: images a group; 1: the network is not folded.
+        rule: when a group leaves, where `fold` is above 1.
     """
 
     scores: NDArray[np.float32]
     correct: NDArray[np.int64]
     cost: ExpectedCost
     required: int
+    fold: int = 1
+    rule: GroupExit = GroupExit.ALL
 
     @property
     def samples(self) -> int:
@@ -65,6 +71,11 @@ class Problem:
     def exits(self) -> int:
         """How many exits there are, the final one included."""
         return int(self.scores.shape[1])
+
+    @property
+    def groups(self) -> int:
+        """How many rows of the network the samples fill: groups, or samples where it is not folded."""
+        return self.samples // self.fold
 
     @property
     def never(self) -> Thresholds:
@@ -83,14 +94,18 @@ class Problem:
         after[-1] = 0.0
         return after
 
+    def leave(self, thresholds: Sequence[float | None]) -> GroupsLeft:
+        """Return which exit answers each sample, and where each row leaves."""
+        return leave(self.scores, thresholds, fold=self.fold, rule=self.rule)
+
     def outcome(self, thresholds: Sequence[float | None]) -> Outcome:
         """Return the cost and the number of right units under some thresholds."""
-        index = leave_at(self.scores, thresholds)
-        left = np.bincount(index, minlength=self.exits)
-        reached = self.samples - np.concatenate([[0], np.cumsum(left)[:-1]])
+        gone = self.leave(thresholds)
+        left = np.bincount(gone.left, minlength=self.exits)
+        reached = self.groups - np.concatenate([[0], np.cumsum(left)[:-1]])
         return Outcome(
             ms=self.cost.batch_ms(reached.astype(np.int64)),
-            correct=int(self.correct[np.arange(self.samples), index].sum()),
+            correct=int(self.correct[np.arange(self.samples), gone.answered].sum()),
         )
 
 

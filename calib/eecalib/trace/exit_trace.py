@@ -1,11 +1,13 @@
 """The logits of every exit for every sample of one split."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
+from eecalib.whole_groups import check_groups, chosen_groups
 from eengines.errors import DataError, UserError
+from eerun.folding import GroupExit
 
 __all__ = ["ExitTrace"]
 
@@ -17,14 +19,18 @@ class ExitTrace:
     Attributes:
         logits: `[samples, exits, classes] float32`; it may be mapped from a file.
         labels: `[samples] int64`, or None; then the final exit's answer is the reference.
+        fold: images a group of a folded network, whose samples are images, a group after the other; 1: not folded.
+        rule: when a group leaves, where `fold` is above 1. What exits say does not depend on it; files do not have it.
 
     Raises:
-        UserError: an array has the wrong shape or dtype.
+        UserError: an array has the wrong shape or dtype, or samples do not fill whole groups.
         DataError: there is no sample.
     """
 
     logits: NDArray[np.float32]
     labels: NDArray[np.int64] | None
+    fold: int = 1
+    rule: GroupExit = GroupExit.ALL
 
     def __post_init__(self) -> None:
         if self.logits.ndim != 3 or self.logits.dtype != np.float32:
@@ -41,11 +47,17 @@ class ExitTrace:
                 f"got {self.labels.dtype} of shape {list(self.labels.shape)}, expected int64 [{self.samples}]",
                 "Give one label a sample",
             )
+        check_groups(self.samples, self.fold, where="exit trace")
 
     @property
     def samples(self) -> int:
         """How many samples were recorded."""
         return int(self.logits.shape[0])
+
+    @property
+    def groups(self) -> int:
+        """How many rows of the network the samples fill: groups, or samples where it is not folded."""
+        return self.samples // self.fold
 
     @property
     def exits(self) -> int:
@@ -58,11 +70,17 @@ class ExitTrace:
         return int(self.logits.shape[2])
 
     def rows(self, samples: NDArray[np.int64]) -> "ExitTrace":
-        """Return the trace of some samples, given by their indices `[rows] int64`."""
-        return ExitTrace(logits=self.logits[samples], labels=None if self.labels is None else self.labels[samples])
+        """Return the trace of some samples, given by their indices `[rows] int64`: of groups all images, in order.
+
+        Raises:
+            UserError: they are not whole groups.
+        """
+        chosen_groups(samples, self.fold, where="exit trace")
+        labels = None if self.labels is None else self.labels[samples]
+        return replace(self, logits=self.logits[samples], labels=labels)
 
     def of_exits(self, kept: tuple[int, ...]) -> "ExitTrace":
         """Return the trace of a network with some of the exits: the early ones given, ascending, and the final one."""
         if len(kept) == self.exits - 1:
             return self
-        return ExitTrace(logits=self.logits[:, [*kept, self.exits - 1]], labels=self.labels)
+        return replace(self, logits=self.logits[:, [*kept, self.exits - 1]])

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from eecalib.exit_table import ExitTable
 from eengines.errors import UserError
+from eerun.folding import GroupExit
 from eerun.policies import ExitPolicy
 
 __all__ = ["MapTrace"]
@@ -41,6 +42,21 @@ class MapTrace:
     def exits(self) -> int:
         """How many exits the network has, the final one included."""
         return int(self.answers.shape[1])
+
+    @property
+    def fold(self) -> int:
+        """Images a group: 1, a network with one answer a pixel is not folded."""
+        return 1
+
+    @property
+    def groups(self) -> int:
+        """How many rows of the network the samples fill: one each."""
+        return self.samples
+
+    @property
+    def rule(self) -> GroupExit:
+        """When a group leaves: without meaning here."""
+        return GroupExit.ALL
 
     def rows(self, samples: NDArray[np.int64]) -> "MapTrace":
         """Return the trace of some samples, given by their indices `[rows] int64`."""

@@ -31,6 +31,11 @@ class Played:
     table: ExitTable
     tested: NDArray[np.bool_]
 
+    @property
+    def tested_rows(self) -> NDArray[np.bool_]:
+        """The same by row of the network, `[rows, exits] bool`: a group is tested where one of its images is."""
+        return np.asarray(self.tested.reshape(self.table.groups, self.table.fold, -1).any(axis=1))
+
 
 def play(policy: ExitPolicy, trace: Trace) -> Played:
     """Return what the exits say under a policy.
@@ -51,7 +56,8 @@ def play(policy: ExitPolicy, trace: Trace) -> Played:
     tested = np.ones(scores.shape, np.bool_)
     if policy.skips_by is not None:
         tested[:, :-1] = scores[:, :-1] != NOT_TESTED
-    return Played(table=ExitTable(scores=scores, answers=answers, labels=trace.labels), tested=tested)
+    table = ExitTable(scores=scores, answers=answers, labels=trace.labels, fold=trace.fold, rule=trace.rule)
+    return Played(table=table, tested=tested)
 
 
 def _play_rows(policy: ExitPolicy, logits: F32, scores: F32, answers: NDArray[np.int64]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 from eecalib.record import Recorder, kept_array, samples_together
 from eecalib.trace.exit_trace import ExitTrace
 from eecalib.trace.map_trace import MapTrace
+from eecalib.whole_groups import check_groups
 from eerun.data import Samples, ignored_label
 from eerun.policies import ExitPolicy
 
@@ -20,9 +21,12 @@ def record_trace(
 
     Args:
         executor: a chain that is ready to run.
-        samples: raw samples, checked before.
+        samples: raw samples, checked before; of a folded network whole groups.
         policies_of_maps: whose scores are recorded where each pixel has an answer.
         progress: called with the share that is done.
+
+    Raises:
+        UserError: the samples are no whole groups.
     """
     if len(executor.output_shape) == 1:
         return _record_logits(executor, samples, progress)
@@ -30,6 +34,7 @@ def record_trace(
 
 
 def _record_logits(executor: Recorder, samples: Samples, progress: Callable[[float], None]) -> ExitTrace:
+    check_groups(len(samples), executor.fold, where="exit trace")
     logits = kept_array((len(samples), executor.segments, *executor.output_shape), np.dtype(np.float32))
     step = samples_together(executor)
     for start in range(0, len(samples), step):
@@ -37,7 +42,7 @@ def _record_logits(executor: Recorder, samples: Samples, progress: Callable[[flo
         logits[rows], _ = executor.record({name: array[rows] for name, array in samples.inputs.items()})
         progress(rows.stop / len(samples))
     labels = None if samples.labels is None else samples.labels.astype(np.int64)
-    return ExitTrace(logits=logits, labels=labels)
+    return ExitTrace(logits=logits, labels=labels, fold=executor.fold, rule=executor.group_exit)
 
 
 def _record_maps(

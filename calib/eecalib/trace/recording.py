@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from eecalib.trace.exit_trace import ExitTrace
 from eecalib.trace.map_trace import MapTrace
 from eerun.count_alike import count_alike, count_units
+from eerun.folding import GroupExit
 
 __all__ = ["SPLITS", "Recording", "SplitRecording"]
 
@@ -54,6 +55,12 @@ class SplitRecording:
     def units(self) -> NDArray[np.int64]:
         """How many answers of each sample count, `[samples]`."""
         return count_units(self.float32 if self.trace.labels is None else self.trace.labels, self.ignored)
+
+    def under(self, rule: GroupExit) -> "SplitRecording":
+        """Return the same for groups that leave by another rule."""
+        if isinstance(self.trace, MapTrace):
+            return self
+        return replace(self, trace=replace(self.trace, rule=rule))
 
     def of_exits(self, kept: tuple[int, ...]) -> "SplitRecording":
         """Return the recording of a network with some of the early exits, given ascending, and the final one."""

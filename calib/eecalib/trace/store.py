@@ -16,10 +16,12 @@ from eecalib.trace.recording import SPLITS, Recording, SplitRecording
 from eengines.errors import DataError, UserError
 from eerun.policies import make_policy, parameters_of
 
-__all__ = ["HEADER", "SCHEMA", "open_recording", "write_recording"]
+__all__ = ["FOLDED_SCHEMA", "HEADER", "SCHEMA", "open_recording", "write_recording"]
 
 HEADER = "trace.json"
 SCHEMA = "eecompile.trace/1"
+FOLDED_SCHEMA = "eecompile.trace/2"
+"""Of a folded network: who reads version 1 knows nothing of groups."""
 AGAIN = "Record it again with `eecompile trace`"
 
 
@@ -38,7 +40,11 @@ class _Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class _Header:
-    """`trace.json`; `policies` are those whose scores were recorded of maps, `ignored` the label of other pixels."""
+    """`trace.json`.
+
+    `policies` are those whose scores were recorded of maps, `ignored` the label of other pixels, `fold` the images a
+    group of a folded network, which version 2 has.
+    """
 
     schema: str
     source_sha256: str
@@ -49,6 +55,7 @@ class _Header:
     splits: dict[str, _Split]
     policies: tuple[_Policy, ...] = ()
     ignored: int | None = None
+    fold: int = 1
 
 
 def write_recording(recording: Recording, folder: Path) -> int:
@@ -64,7 +71,7 @@ def write_recording(recording: Recording, folder: Path) -> int:
     some = next(iter(recording.splits.values())).trace
     maps = some if isinstance(some, MapTrace) else None
     header = _Header(
-        schema=SCHEMA,
+        schema=SCHEMA if some.fold == 1 else FOLDED_SCHEMA,
         source_sha256=recording.source_sha256,
         configuration=recording.configuration,
         graphs_sha256=recording.graphs_sha256,
@@ -78,6 +85,7 @@ def write_recording(recording: Recording, folder: Path) -> int:
         if maps is None
         else tuple(_Policy(policy=p.name, parameters=parameters_of(p)) for p in maps.policies),
         ignored=None if maps is None else maps.ignored,
+        fold=some.fold,
     )
     return _write_in_one_step(header, recording, folder)
 
@@ -115,8 +123,10 @@ def open_recording(folder: Path) -> Recording:
         header = msgspec.json.decode((folder / HEADER).read_bytes(), type=_Header)
     except (OSError, msgspec.MsgspecError) as error:
         raise DataError(str(folder), f"it is no trace: {error}", AGAIN) from error
-    if header.schema != SCHEMA:
-        raise DataError(str(folder), f"got version {header.schema}, expected {SCHEMA}", AGAIN)
+    if header.schema not in (SCHEMA, FOLDED_SCHEMA):
+        raise DataError(str(folder), f"got version {header.schema}, expected {SCHEMA} or {FOLDED_SCHEMA}", AGAIN)
+    if header.fold < 1 or (header.fold > 1) != (header.schema == FOLDED_SCHEMA):
+        raise DataError(str(folder), f"got groups of {header.fold} in version {header.schema}", AGAIN)
     _check_splits(header.splits, folder)
     return Recording(
         source_sha256=header.source_sha256,
@@ -167,7 +177,11 @@ def _open_split(folder: Path, name: str, split: _Split, header: _Header) -> Spli
             raise DataError(str(folder), f"got {got} for split {name}", AGAIN)
         trace = MapTrace(policies=policies, scores=scores, answers=answers, labels=labels, ignored=header.ignored)
     else:
-        trace = ExitTrace(logits=array("logits"), labels=labels)
+        if split.samples % header.fold:
+            raise DataError(
+                str(folder), f"got {split.samples} samples of split {name}, no groups of {header.fold}", AGAIN
+            )
+        trace = ExitTrace(logits=array("logits"), labels=labels, fold=header.fold)
     if trace.exits != len(header.exits):
         raise DataError(str(folder), f"split {name} has {trace.exits} exits, expected {len(header.exits)}", AGAIN)
     return SplitRecording(trace=trace, float32=array("float32"), sha256=split.sha256)

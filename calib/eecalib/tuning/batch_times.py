@@ -9,7 +9,7 @@ __all__ = ["batch_times"]
 
 
 def batch_times(
-    exit_index: NDArray[np.int32], tested: NDArray[np.bool_], costs: CostTable, *, batch: int, batches: int, seed: int
+    left_at: NDArray[np.int32], tested: NDArray[np.bool_], costs: CostTable, *, batch: int, batches: int, seed: int
 ) -> NDArray[np.float64]:
     """Return milliseconds of batches that are drawn at random, `[batches] float64`.
 
@@ -17,15 +17,15 @@ def batch_times(
     are graphs of their own. Moves of survivors and the executor's own time are not counted.
 
     Args:
-        exit_index: `[samples]`, where each sample leaves.
-        tested: `[samples, exits]`, whether a head is run for a sample that reaches it.
+        left_at: `[rows]`, where each row leaves: each sample, or of a folded network each group.
+        tested: `[rows, exits]`, whether a head is run for a row that reaches it.
         costs: measured times.
-        batch: samples in a batch, at most `costs.max_batch`.
+        batch: rows in a batch, at most `costs.max_batch`.
         batches: how many are drawn.
         seed: of the draw.
     """
-    drawn = np.random.default_rng(seed).integers(0, len(exit_index), (batches, batch))
-    left, run = exit_index[drawn], tested[drawn]
+    drawn = np.random.default_rng(seed).integers(0, len(left_at), (batches, batch))
+    left, run = left_at[drawn], tested[drawn]
     times = np.zeros(batches)
     for segment in range(costs.segments):
         reached = left >= segment

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from eecalib.tuning.candidate import Candidate
 from eecalib.tuning.data import TuningData
 from eecalib.tuning.outcome import evaluate
+from eecalib.whole_groups import images_of
 
 __all__ = ["CrossFit", "cross_fit"]
 
@@ -59,7 +60,7 @@ def cross_fit(frontier: Frontier, data: TuningData, drops: Sequence[float], *, f
         frontier: the tuner.
         data: the recording.
         drops: relative drops to search for, ascending.
-        folds: parts that the samples are dealt into.
+        folds: parts that the samples are dealt into; groups of a folded network are dealt whole.
         deals: how often they are dealt.
     """
     lost = np.zeros(len(drops), np.int64)
@@ -83,9 +84,10 @@ def _kept(data: TuningData, folds: int) -> tuple[tuple[TuningData, TuningData], 
 def _deal(data: TuningData, folds: int, deals: int) -> Iterator[tuple[TuningData, TuningData]]:
     random = np.random.default_rng(data.seed)
     for _ in range(deals):
-        dealt = random.permutation(data.samples) % folds
+        dealt = random.permutation(data.groups) % folds
         for fold in range(folds):
-            yield data.rows(np.flatnonzero(dealt != fold)), data.rows(np.flatnonzero(dealt == fold))
+            seen, held_out = (images_of(np.flatnonzero(part), data.fold) for part in (dealt != fold, dealt == fold))
+            yield data.rows(seen), data.rows(held_out)
 
 
 def _rising(values: NDArray[np.float64]) -> list[float]:

@@ -28,7 +28,7 @@ class TuningData:
         reference_right: `[samples] int64`, how many answers of each sample the final exit in float32 has right: what a
             drop is relative to.
         costs: measured times of the chain, or its multiply-accumulates; see `unit`.
-        batch: samples in one batch at run time.
+        batch: rows in one batch at run time: samples, or groups of a folded network.
         seed: of everything that is drawn.
     """
 
@@ -60,6 +60,16 @@ class TuningData:
         return self.trace.samples
 
     @property
+    def fold(self) -> int:
+        """Images a group; 1: the network is not folded."""
+        return self.trace.fold
+
+    @property
+    def groups(self) -> int:
+        """How many rows of the network the samples fill: groups, or samples where it is not folded."""
+        return self.trace.groups
+
+    @property
     def unit(self) -> str:
         """What costs are counted in."""
         return "million multiply-accumulates" if self.costs.engine == MACS else "ms"
@@ -71,13 +81,13 @@ class TuningData:
 
     @cached_property
     def cost(self) -> ExpectedCost:
-        """Expected cost of each segment by the number of samples that reach it."""
-        return tabulate_expected_cost(self.costs, batch=self.batch, samples=self.samples)
+        """Expected cost of each segment by the number of rows that reach it."""
+        return tabulate_expected_cost(self.costs, batch=self.batch, samples=self.groups)
 
     def required(self, max_drop: float) -> int:
         """How many answers must be right for a relative drop of at most `max_drop`."""
         return required_correct(self.reference_correct, max_drop)
 
     def rows(self, samples: NDArray[np.int64]) -> "TuningData":
-        """Return the same for some samples, given by their indices."""
+        """Return the same for some samples, given by their indices: of groups all images, in their order."""
         return replace(self, trace=self.trace.rows(samples), reference_right=self.reference_right[samples])

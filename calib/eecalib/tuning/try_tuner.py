@@ -12,7 +12,7 @@ from eecalib.tuning.tuners import Tuner
 __all__ = ["LEAST_SAMPLES", "Tried", "try_tuner"]
 
 LEAST_SAMPLES = 50
-"""Fewer are not dealt into folds: the drop is searched for as it was asked."""
+"""Fewer, or as few groups, are not dealt into folds: the drop is searched for as it was asked."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +44,7 @@ def try_tuner(tuner: Tuner, data: TuningData, goal: Goal) -> Tried:
         return Tried(candidate=tuner.within(data, goal.budget), asked_drop=None, frontier=frontier)
     assert goal.max_drop is not None  # noqa: S101 - one of the two
     asked = goal.max_drop
-    if data.samples >= LEAST_SAMPLES:
+    if data.groups >= LEAST_SAMPLES:
         seen = cross_fit(tuner.frontier, data, goal.drops, folds=tuner.folds, deals=tuner.deals)
         asked = min(asked, seen.ask_for(goal.max_drop))
     (candidate,) = tuner.frontier(data, (asked,))

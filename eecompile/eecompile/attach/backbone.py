@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from eecompile.attach.attached import Attached
 from eecompile.attach.settings import AttachSettings
 from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.fold.refuse_folded import refuse_folded
 from eecompile.ingest.from_module import load_module
 from eecompile.ingest.raw_input import described_input
 from eecompile.ingest.settings import INPUT_FIELDS
@@ -61,7 +62,7 @@ def load_backbone(name: str, settings: AttachSettings) -> Backbone:
 
     Raises:
         IngestError: a file that cannot be loaded, or weights that do not fit.
-        UserError: settings that have no meaning for this backbone, or are missing.
+        UserError: settings that have no meaning for this backbone, or are missing, or a folded network.
     """
     if name.startswith(ZOO):
         return _from_zoo(name.removeprefix(ZOO), settings)
@@ -87,8 +88,7 @@ def _from_checkpoint(path: Path, settings: AttachSettings) -> Backbone:
     settings.ingest.refuse(INPUT_FIELDS, where=where, why="a checkpoint describes its inputs itself")
     _no_arch(settings, where=where, why="a checkpoint names its network itself")
     checkpoint = load_checkpoint(path)
-    if checkpoint.fold != 1:
-        raise IngestError(where, f"has fold factor {checkpoint.fold}, expected 1", "Give the network before folding")
+    refuse_folded(checkpoint.fold, where=where, why="a head would answer for one image, its features are of several")
     module, note = build_module(checkpoint, settings.factory), None
     if isinstance(module, Attached):
         module, note = module.trunk, f"{where} has heads already: they are left out, its trunk gets new ones"

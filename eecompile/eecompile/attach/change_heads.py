@@ -7,6 +7,7 @@ from dataclasses import replace
 from eecompile.attach.attachment import Attachment
 from eecompile.attach.nearest_names import nearest_names
 from eecompile.checkpoint import Checkpoint
+from eecompile.fold.refuse_folded import refuse_folded
 from eengines.errors import UserError
 
 __all__ = ["attachment_of", "choose", "prune"]
@@ -23,9 +24,9 @@ def choose(checkpoint: Checkpoint, picks: Mapping[str, str | None]) -> Checkpoin
             that are not named stay as they are.
 
     Raises:
-        UserError: there are no attached heads, or no such tap or head.
+        UserError: the network is folded, or there are no attached heads, or no such tap or head.
     """
-    attachment = attachment_of(checkpoint)
+    attachment = _changeable(checkpoint)
     taken = {head.tap: head.name for head in attachment.heads if head.name in attachment.chosen}
     taps = [tap.name for tap in attachment.taps if attachment.of_tap(tap.name)]
     for tap, label in picks.items():
@@ -48,9 +49,9 @@ def prune(checkpoint: Checkpoint) -> Checkpoint:
     """Return the checkpoint without the heads that are no exits, and without their weights.
 
     Raises:
-        UserError: there are no attached heads.
+        UserError: the network is folded, or there are no attached heads.
     """
-    attachment = attachment_of(checkpoint)
+    attachment = _changeable(checkpoint)
     kept = [index for index, head in enumerate(attachment.heads) if head.name in attachment.chosen]
     places = {str(index): place for place, index in enumerate(kept)}
     weights = {}
@@ -73,6 +74,12 @@ def attachment_of(checkpoint: Checkpoint) -> Attachment:
     if checkpoint.attached is None:
         raise UserError("checkpoint", "has no attached heads", "Attach some with eecompile attach")
     return checkpoint.attached
+
+
+def _changeable(checkpoint: Checkpoint) -> Attachment:
+    """The attachment, if its heads can change."""
+    refuse_folded(checkpoint.fold, where="checkpoint: fold", why="its exits are widened together with the trunk")
+    return attachment_of(checkpoint)
 
 
 def _with(checkpoint: Checkpoint, attachment: Attachment) -> Checkpoint:

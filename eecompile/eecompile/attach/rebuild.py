@@ -13,11 +13,16 @@ from eengines.errors import IngestError
 
 __all__ = ["rebuild"]
 
+BODY = "body."
+"""In front of the names of weights in a folded network."""
+
 ANY_SEED = 0
 """The weights are about to be replaced."""
 
 
-def rebuild(trunk: nn.Module, attachment: Attachment, weights: Mapping[str, Tensor], *, where: str) -> Attached:
+def rebuild(
+    trunk: nn.Module, attachment: Attachment, weights: Mapping[str, Tensor], *, where: str, folded: bool = False
+) -> Attached:
     """Put heads on a trunk.
 
     Heads are made without memory first, and only where they fit the weights for real: options of a damaged file could
@@ -28,6 +33,7 @@ def rebuild(trunk: nn.Module, attachment: Attachment, weights: Mapping[str, Tens
         attachment: of the checkpoint.
         weights: of the checkpoint, by name.
         where: what made the trunk, for messages.
+        folded: whether the weights are those of the folded network, which has wider layers, as `body.*`.
 
     Raises:
         IngestError: the trunk lacks a module that the attachment names, or heads or weights do not fit.
@@ -40,5 +46,15 @@ def rebuild(trunk: nn.Module, attachment: Attachment, weights: Mapping[str, Tens
         raise IngestError(where, problem, "Give the factory and arch_kwargs that the heads were attached to")
     with torch.device("meta"):
         sizes = Attached(trunk, make_heads(trunk, attachment, seed=ANY_SEED), attachment)
-    check_weights(where, sizes.state_dict(), weights)
+    check_weights(where, sizes.state_dict(), _unfolded(sizes, weights) if folded else weights)
     return Attached(trunk, make_heads(trunk, attachment, seed=ANY_SEED), attachment)
+
+
+def _unfolded(sizes: Attached, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """Weights of the folded network by the names before folding; what is large enough there counts as fitting."""
+    expected = sizes.state_dict()
+    found = {name.removeprefix(BODY): tensor for name, tensor in weights.items() if name.startswith(BODY)}
+    return {
+        name: expected[name] if name in expected and tensor.numel() >= expected[name].numel() else tensor
+        for name, tensor in found.items()
+    }

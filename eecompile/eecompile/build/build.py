@@ -26,13 +26,14 @@ from eerun.bundle import BundleWriter
 __all__ = ["build"]
 
 
-def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
+def build(model: Path, settings: BuildSettings, stages: Stages, *, name: str | None = None) -> BuildReport:
     """Build a bundle from a model file.
 
     Args:
         model: a checkpoint, an ONNX graph, or (with `trust`) a torch archive.
         settings: what the user chose.
         stages: where progress is shown.
+        name: what the model is called in the bundle; None: its file's name.
 
     Returns:
         What was measured; the same is in the bundle.
@@ -65,7 +66,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages) -> BuildReport:
             chosen,
             source,
             settings,
-            names=(model.name, target.name),
+            names=(name or model.name, target.name),
             chain_error=float32.chain_error,
             started=started,
         )

@@ -11,6 +11,7 @@ from eecalib.int8.check_samples import check_samples
 from eecalib.int8.collect import RangeCollector
 from eecalib.int8.ranges import Ranges
 from eecalib.int8.survivors import Survivors
+from eecompile.build.graph_rows import graph_rows
 from eecompile.precision.int8 import calibration_values
 from eecompile.session import WatchedModel
 from eecompile.split import Split
@@ -19,11 +20,12 @@ from eengines.tensors import Array
 from eerun.bundle import InputEntry
 from eerun.data import Samples, digest
 from eerun.executor import length_groups
+from eerun.folding import rows_of
 
 __all__ = ["CALIBRATION_BATCH", "Lengths", "calibrate", "calibration_batches"]
 
 CALIBRATION_BATCH = 32
-"""Samples whose values are held at once. The ranges do not depend on it."""
+"""Rows whose values are held at once. The ranges do not depend on it."""
 
 
 class Lengths(NamedTuple):
@@ -43,6 +45,7 @@ def calibrate(  # noqa: PLR0913 - each says something else of one calibration
     keep_float: frozenset[str],
     stages: Stages,
     lengths: Lengths | None = None,
+    fold: int = 1,
 ) -> Ranges:
     """Return the ranges of every value that some engine family may round.
 
@@ -51,18 +54,17 @@ def calibrate(  # noqa: PLR0913 - each says something else of one calibration
         samples: the *calib* split, raw.
         calibrator: its name.
         calibrate_on: `survivors` or `all`, for the record.
-        survivors: for each segment, which samples it is calibrated on.
+        survivors: for each segment, which rows it is calibrated on.
         keep_float: names of nodes that stay in float.
         stages: where progress and warnings go.
         lengths: length buckets: each sample runs in its own, as it will, so that ranges see no other padding.
+        fold: images a row of the segments.
 
     Raises:
         DataError: there is no sample, or a value is NaN or infinite.
     """
-    count = len(samples)
-    warning = check_samples(count)
-    if warning is not None:
-        stages.warn(warning)
+    _warn_of_few(samples, stages)
+    count = rows_of(len(samples), fold)
     chosen = calibrator_by_name(calibrator)
     in_whole = frozenset(calibration_values(split.whole, keep_float=keep_float))
     watched = _watch(split, in_whole, keep_float)
@@ -70,7 +72,7 @@ def calibrate(  # noqa: PLR0913 - each says something else of one calibration
     masks = [_mask(entry, count) for entry in survivors]
     alike = all(mask.all() for mask in masks)
     done = 0
-    for rows, given in calibration_batches(samples.inputs, lengths):
+    for rows, given in calibration_batches(graph_rows(samples.inputs, fold), lengths):
         values = dict(given)
         for (model, names), mask in zip(watched, masks, strict=True):
             made = model.run(values)
@@ -94,10 +96,16 @@ def calibrate(  # noqa: PLR0913 - each says something else of one calibration
     )
 
 
+def _warn_of_few(samples: Samples, stages: Stages) -> None:
+    warning = check_samples(len(samples))
+    if warning is not None:
+        stages.warn(warning)
+
+
 def calibration_batches(
     samples: Mapping[str, Array], lengths: Lengths | None
 ) -> Iterator[tuple[NDArray[np.intp], Mapping[str, Array]]]:
-    """Batches of samples with their indices; with lengths, those of one length bucket together."""
+    """Batches of rows with their indices; with lengths, those of one length bucket together."""
     every = np.arange(len(next(iter(samples.values()))))
     groups = iter([(0, every, dict(samples))])
     if lengths is not None:

@@ -56,7 +56,7 @@ def choose(trials: Sequence[Trial], targets: Sequence[TargetGraphs], settings: B
     dropped = tuple(trial for trial in trials if trial not in keeping)
     for trial in dropped:
         stages.detail(f"{_why(trial)}: not kept")
-    stages.detail(f"chosen: {best.candidate.words}, {best.expected_ms:.2f} ms a batch of {best.costs.max_batch}")
+    stages.detail(f"chosen: {best.candidate.words}, {best.expected_ms:.2f} ms a batch of {best.batch}")
     return Chosen(kept=(best, *others), dropped=dropped, targets=tuple(targets))
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from eecompile.build.check_padding import check_padding
+from eecompile.build.graph_rows import graph_rows
 from eecompile.ingest import Ingested, check_against_torch
 from eecompile.network_values import network_values
 from eecompile.passes import peel_softmax, prepend_input_conversion
@@ -15,10 +16,11 @@ from eerun.bundle import InputEntry, LengthEntry
 from eerun.policies.base import ExitPolicy
 from eerun.sequence import sequence_inputs
 
-__all__ = ["CHECK_SAMPLES", "CutNetwork", "cut_network"]
+__all__ = ["CHECK_SAMPLES", "PROBE_SAMPLES", "CutNetwork", "cut_network"]
 
 PROBE_SAMPLES = 3
 CHECK_SAMPLES = 16
+"""Rows of the graph, of a folded network groups of images; fewer are checked where there are not as many."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,7 +49,7 @@ def cut_network(
 
     Args:
         ingested: what was loaded; its model is changed.
-        samples: raw samples, three or more, of the greatest length.
+        samples: raw samples, three rows or more, of the greatest length.
         policy: its score is appended to every exit.
         inputs: raw inputs as the bundle declares them.
         lengths: length buckets of a network with a sequence axis, ascending.
@@ -60,17 +62,17 @@ def cut_network(
     """
     with stages.stage("convert inputs, check against torch" if ingested.reference else "convert inputs"):
         model = ingested.model
-        prepend_input_conversion(model, ingested.inputs)
+        prepend_input_conversion(model, ingested.inputs, fold=ingested.fold)
         error = _check_reference(ingested, samples)
         for index in peel_softmax(model):
             stages.detail(f"exit {ingested.exits[index]} ends in a softmax: its logits are the exit now")
-        checked = {name: array[:CHECK_SAMPLES] for name, array in samples.items()}
+        checked = _rows(ingested, samples, CHECK_SAMPLES)
         check_padding(model, ingested.exits, checked, inputs, [entry.length for entry in lengths])
     with stages.stage("split at minimal cuts"):
         sequences = {entry.name: axis for entry, axis in sequence_inputs(inputs).items()}
-        probe = {name: array[:PROBE_SAMPLES] for name, array in samples.items()}
+        probe = _rows(ingested, samples, PROBE_SAMPLES)
         split = split_model(model, ingested.exits, probe, policy, sequences=sequences)
-        _explain(split, ingested.exits, stages)
+        _explain(split, ingested, stages)
     return CutNetwork(split=split, reference_error=error)
 
 
@@ -78,17 +80,26 @@ def _check_reference(ingested: Ingested, samples: Mapping[str, Array]) -> float 
     """Compare the graph on raw samples with torch on what the network sees of them."""
     if ingested.reference is None:
         return None
-    raw = {name: array[:CHECK_SAMPLES] for name, array in samples.items()}
-    reference, infos = ingested.reference, ingested.inputs
+    raw = _rows(ingested, samples, CHECK_SAMPLES)
+    reference, infos, fold = ingested.reference, ingested.inputs, ingested.fold
 
     def on_raw(values: Mapping[str, Array]) -> list[Array]:
-        return reference({info.name: network_values(info, values[info.name]) for info in infos})
+        images = {
+            info.name: values[info.name].reshape(-1, *info.shape) if fold > 1 else values[info.name] for info in infos
+        }
+        return reference(graph_rows({info.name: network_values(info, images[info.name]) for info in infos}, fold))
 
     return check_against_torch(ingested.model, on_raw, raw)
 
 
-def _explain(split: Split, exits: tuple[str, ...], stages: Stages) -> None:
+def _rows(ingested: Ingested, samples: Mapping[str, Array], rows: int) -> Mapping[str, Array]:
+    """So many rows of the graph, or fewer where there are not as many samples."""
+    return graph_rows({name: array[: rows * ingested.fold] for name, array in samples.items()}, ingested.fold)
+
+
+def _explain(split: Split, ingested: Ingested, stages: Stages) -> None:
     """Say which cut was taken and what it costs; warn of exits that look out of order."""
+    exits, unit = ingested.exits, "sample" if ingested.fold == 1 else f"group of {ingested.fold} images"
     for (early, early_macs), (late, late_macs) in pairwise(zip(exits, split.exit_macs, strict=True)):
         if late_macs < early_macs:
             stages.warn(
@@ -101,6 +112,6 @@ def _explain(split: Split, exits: tuple[str, ...], stages: Stages) -> None:
         saved = plan.frontier_bytes - plan.crossing_bytes
         extra = f", {saved} fewer than right behind the exit" if saved else ""
         stages.detail(
-            f"cut behind {name}: {', '.join(plan.crossing)}: {plan.crossing_bytes} bytes a sample{extra}; "
+            f"cut behind {name}: {', '.join(plan.crossing)}: {plan.crossing_bytes} bytes a {unit}{extra}; "
             f"segment of {len(plan.operations)} nodes, {segment.macs / 1e6:.1f} MMACs"
         )

@@ -20,7 +20,7 @@ def float16_source(prepared: Prepared, source: Lowering, stages: Stages) -> Lowe
     """Return what float16 graphs are made of: nodes that make or read too large values stay in float32."""
     samples = prepared.splits["calib"].inputs if "calib" in prepared.splits else prepared.samples
     with stages.stage("look for values beyond float16"):
-        looked_at = prepared.fitted({name: array[:LOOKED_AT] for name, array in samples.items()})
+        looked_at = prepared.rows({name: array[:LOOKED_AT] for name, array in samples.items()})
         largest = measure_largest(prepared.model, looked_at, batch=BATCH)
     found = find_overflow(prepared.model, largest, limit=FLOAT16_LARGEST / SAFETY)
     for value in found.values:

@@ -59,7 +59,8 @@ def run_float32(prepared: Prepared, source: Lowering, settings: BuildSettings, s
         (measured,) = measure_loaded([loaded], prepared, settings, stages.progress, seconds=seconds)
     executor = open_executor(loaded, measured, prepared)
     with stages.stage("check the chain"):
-        error = check_chain(executor, prepared.model, prepared.ingested.exits, prepared.samples)
+        fold, exits = prepared.ingested.fold, prepared.ingested.exits
+        error = check_chain(executor, prepared.model, exits, prepared.samples, fold=fold)
     with stages.stage("record exits in float32"):
         recorded = record_splits(executor, prepared, stages)
     with stages.stage("tune thresholds in float32"):

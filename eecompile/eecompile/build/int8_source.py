@@ -22,7 +22,7 @@ def int8_source(
     prepared: Prepared, float32: Float32Chain, source: Lowering, settings: BuildSettings, stages: Stages
 ) -> Lowering:
     """Calibrate; where INT8 is asked for, also keep in float what breaks the bound."""
-    calib, buckets = prepared.splits["calib"], [entry.length for entry in prepared.lengths]
+    calib, buckets = prepared.recordable("calib"), [entry.length for entry in prepared.lengths]
     lengths = Lengths(prepared.inputs, buckets) if buckets else None
     survivors = _survivors(prepared, float32, settings, stages)
     title = f"calibrate on {len(calib)} samples, {settings.calibrator}"
@@ -36,6 +36,7 @@ def int8_source(
             keep_float=source.keep_float,
             stages=stages,
             lengths=lengths,
+            fold=prepared.fold,
         )
     source = replace(source, ranges=ranges)
     if settings.wanted_here == "int8":
@@ -51,15 +52,16 @@ def _for_judge(source: Lowering) -> Graphs:
 def _survivors(
     prepared: Prepared, float32: Float32Chain, settings: BuildSettings, stages: Stages
 ) -> tuple[Survivors, ...]:
-    """For each segment, the calibration samples that it is calibrated on."""
-    calib, segments = prepared.splits["calib"], len(prepared.split.segments)
-    if settings.calibrate_on == "all" or not len(calib):
-        every = Survivors(rows=np.arange(len(calib)), reached=len(calib), padded=False)
+    """For each segment, the rows of calibration samples that it is calibrated on."""
+    calib, segments = prepared.recordable("calib"), len(prepared.split.segments)
+    rows, unit = len(calib) // prepared.fold, "samples" if prepared.fold == 1 else "groups"
+    if settings.calibrate_on == "all" or not rows:
+        every = Survivors(rows=np.arange(rows), reached=rows, padded=False)
         return (every,) * segments
     with stages.stage("find out who survives to which segment"):
         table = record_exits(float32.executor, calib, stages.progress)
     found = survivors_of(table, float32.thresholds)
     for index, entry in enumerate(found):
         more = f", filled up to {len(entry.rows)} with those that nearly do" if entry.padded else ""
-        stages.detail(f"segment {index}: {entry.reached} of {len(calib)} calibration samples reach it{more}")
+        stages.detail(f"segment {index}: {entry.reached} of {rows} calibration {unit} reach it{more}")
     return found

@@ -49,12 +49,13 @@ def make_report(
         trials=tuple(trials),
         calibration=None
         if ranges is None
-        else f"{ranges.method} on {ranges.calibrate_on}: {', '.join(map(str, ranges.samples))} samples",
+        else f"{ranges.method} on {ranges.calibrate_on}: {', '.join(map(str, ranges.samples))} "
+        + ("samples" if prepared.fold == 1 else f"groups of {prepared.fold} images"),
         keep_float=tuple(sorted(source.stays_float(half=settings.wanted_here == "float16"))),
         segments=_segments(prepared, tuned),
         whole_macs=prepared.split.whole_macs,
         costs=costs,
-        batch=costs.max_batch,
+        batch=chosen.best.batch,
         whole_ms=chosen.fastest_whole.whole_ms,
         fastest_whole=chosen.fastest_whole.candidate.words,
         targets=tuple(_target(entry) for entry in chosen.targets),
@@ -65,6 +66,8 @@ def make_report(
         warnings=_warnings(chosen, settings),
         seconds=perf_counter() - started,
         ranks=() if chosen.best.ranks is None else (chosen.best.ranks,),
+        fold=prepared.fold,
+        group_exit=prepared.group_exit,
     )
 
 
@@ -122,11 +125,10 @@ def _warnings(chosen: Chosen, settings: BuildSettings) -> tuple[str, ...]:
     found, test = [*_int8_does_not_pay(chosen)], chosen.best.tuned.test
     if test is None:
         return (*found, "no data: thresholds are as given, nothing is known about accuracy")
-    costs = chosen.best.costs
     fastest = chosen.fastest_whole
     if test.expected_ms >= fastest.whole_ms:
         found.append(
-            f"exits do not pay here: expected {test.expected_ms:.2f} ms a batch of {costs.max_batch}, "
+            f"exits do not pay here: expected {test.expected_ms:.2f} ms a batch of {chosen.best.batch}, "
             f"the whole network takes {fastest.whole_ms:.2f} ms ({fastest.candidate.words})"
         )
     final = 1.0 if settings.agreement else test.accuracy_float32
@@ -148,6 +150,6 @@ def _int8_does_not_pay(chosen: Chosen) -> list[str]:
         if best.expected_ms < trial.expected_ms:
             found.append(
                 f"INT8 does not pay on {trial.candidate.engine}: {trial.expected_ms:.2f} ms a batch of "
-                f"{trial.costs.max_batch}, {best.candidate.precision} takes {best.expected_ms:.2f} ms"
+                f"{trial.batch}, {best.candidate.precision} takes {best.expected_ms:.2f} ms"
             )
     return found

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from eecompile.build.chain_executor import chain_executor
 from eecompile.build.length_buckets import samples_of_length
 from eecompile.build.prepare import Prepared
 from eecompile.build.settings import BuildSettings
@@ -51,7 +52,7 @@ def measure_loaded(
     subjects = [_subject(entry, sized, given[sized.length]) for entry in entries for sized in entry.sized]
     meter = MeterSettings(
         threads=threads_or_default(settings.threads),
-        buckets=settings.all_buckets,
+        buckets=settings.row_buckets(prepared.fold),
         seconds=seconds / len(entries[0].sized),
     )
     tables = iter(measure_costs(subjects, prepared.samples, meter, progress))
@@ -67,7 +68,7 @@ def measure_loaded(
 def open_executor(loaded: Loaded, costs: MeasuredCosts, prepared: Prepared) -> ChainExecutor | LengthExecutor:
     """Make a candidate ready to run; with length buckets samples find theirs."""
     if not costs.at:
-        return ChainExecutor(loaded.chain, costs.table)
+        return chain_executor(loaded.chain, costs.table)
     executors = {
         sized.length: HostExecutor(sized.chain, costs.at[sized.length])
         for sized in loaded.sized

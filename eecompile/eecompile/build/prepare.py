@@ -6,7 +6,9 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from eecompile.build.cut_network import CHECK_SAMPLES, cut_network
+from eecalib.whole_groups import whole_groups
+from eecompile.build.cut_network import CHECK_SAMPLES, PROBE_SAMPLES, cut_network
+from eecompile.build.graph_rows import graph_rows
 from eecompile.build.length_buckets import length_buckets
 from eecompile.build.settings import BuildSettings
 from eecompile.ingest import Ingested, IngestSettings, ingest
@@ -17,6 +19,7 @@ from eengines.errors import DataError, UserError
 from eengines.tensors import Array
 from eerun.bundle import InputEntry, LengthEntry
 from eerun.data import Samples, check_labels, default_data_path, load_data, make_splits
+from eerun.folding import GroupExit
 from eerun.inputs import check_inputs
 from eerun.policies import policy_by_name
 from eerun.random_inputs import random_inputs
@@ -31,14 +34,16 @@ class Prepared:
 
     Attributes:
         ingested: what was loaded.
-        model: the whole graph with all exits, taking raw samples.
+        model: the whole graph with all exits, taking raw samples; of a folded network groups of them.
         split: its segments.
         inputs: raw inputs as the bundle declares them.
         splits: the data by split; empty without data.
         split_seed: seed of the function that made them.
-        samples: raw samples for checks and measurements, `[16 or more, ...]` by input name, at the greatest length.
+        samples: raw samples for checks and measurements, 16 or more and of a folded network more than three groups,
+            by input name, at the greatest length.
         reference_error: see `BuildReport`.
         lengths: length buckets of a network with a sequence axis, ascending.
+        group_exit: when a group of a folded network leaves.
     """
 
     ingested: Ingested
@@ -50,10 +55,29 @@ class Prepared:
     samples: Mapping[str, Array]
     reference_error: float | None
     lengths: tuple[LengthEntry, ...] = ()
+    group_exit: GroupExit = GroupExit.ALL
+
+    @property
+    def fold(self) -> int:
+        """Images a row of the graphs; 1: the network is not folded."""
+        return self.ingested.fold
 
     def fitted(self, samples: Mapping[str, Array]) -> Mapping[str, Array]:
         """Return samples at the greatest length; as given where lengths are fixed."""
         return _fitted(samples, self.inputs, self.lengths)
+
+    def recordable(self, name: str) -> Samples:
+        """Return the samples of a split that are recorded: of a folded network those that fill whole groups.
+
+        Raises:
+            DataError: they do not fill one.
+        """
+        split = self.splits[name]
+        return split if self.fold == 1 else whole_groups(split, self.fold, where=f"split {name!r}")[0]
+
+    def rows(self, samples: Mapping[str, Array]) -> Mapping[str, Array]:
+        """Return samples as graphs take them: at the greatest length, of a folded network in groups."""
+        return graph_rows(self.fitted(samples), self.fold)
 
 
 def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
@@ -66,12 +90,14 @@ def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
             for i in ingested.inputs
         )
         _check_gpus(ingested, settings)
+        _check_fold_exit(ingested, settings)
         splits = load_splits(path, settings, inputs)
         for name in ("tune", "test") if splits else ():
-            output = [int(size) for size in ingested.model.graph.outputs[-1].shape or () if isinstance(size, int)]
+            sizes = [int(size) for size in ingested.model.graph.outputs[-1].shape or () if isinstance(size, int)]
+            output = sizes if ingested.fold == 1 else sizes[1:]
             check_labels(splits[name].labels, output, source=f"split {name!r}")
         lengths = length_buckets(inputs, splits["tune"].inputs if splits else None, settings)
-        samples = _fitted(_samples(splits, inputs, settings.seed), inputs, lengths)
+        samples = _fitted(_samples(splits, inputs, settings.seed, fold=ingested.fold), inputs, lengths)
     cut = cut_network(ingested, samples, policy, inputs=inputs, lengths=lengths, stages=stages)
     return Prepared(
         ingested=ingested,
@@ -83,6 +109,7 @@ def prepare(path: Path, settings: BuildSettings, stages: Stages) -> Prepared:
         samples=samples,
         reference_error=cut.reference_error,
         lengths=lengths,
+        group_exit=settings.fold_exit,
     )
 
 
@@ -109,6 +136,17 @@ def _check_gpus(ingested: Ingested, settings: BuildSettings) -> None:
         if refused:
             problem = f"{why}, and such networks run on the CPU only"
             raise UserError(f"--target {settings.target}", problem, "Build without --target")
+
+
+def _check_fold_exit(ingested: Ingested, settings: BuildSettings) -> None:
+    """Refuse a rule for groups where there are none.
+
+    Raises:
+        UserError: with the flag.
+    """
+    if ingested.fold == 1 and settings.fold_exit is not GroupExit.ALL:
+        problem = f"got {settings.fold_exit}, but the network is not folded: every sample leaves by itself"
+        raise UserError("--fold-exit", problem, "Leave it out, or fold the network with --fold")
 
 
 def load_splits(path: Path, settings: BuildSettings, inputs: tuple[InputEntry, ...]) -> Mapping[str, Samples]:
@@ -140,8 +178,10 @@ def _ingest_settings(settings: BuildSettings) -> IngestSettings:
     return IngestSettings(**{name: getattr(settings, name) for name in names})
 
 
-def _samples(splits: Mapping[str, Samples], inputs: tuple[InputEntry, ...], seed: int) -> Mapping[str, Array]:
+def _samples(
+    splits: Mapping[str, Samples], inputs: tuple[InputEntry, ...], seed: int, *, fold: int
+) -> Mapping[str, Array]:
     """Real samples where there are data, else random ones."""
-    if "tune" in splits and len(splits["tune"]) >= CHECK_SAMPLES:
+    if "tune" in splits and len(splits["tune"]) >= max(CHECK_SAMPLES, PROBE_SAMPLES * fold):
         return splits["tune"].inputs
-    return random_inputs(inputs, CHECK_SAMPLES, seed=seed)
+    return random_inputs(inputs, CHECK_SAMPLES * fold, seed=seed)

@@ -19,10 +19,14 @@ class Recorded:
 
 
 def record_splits(executor: Recorder, prepared: Prepared, stages: Stages) -> Recorded | None:
-    """Run *tune* and *test* with exits off; None without data."""
+    """Run *tune* and *test* with exits off; None without data.
+
+    Raises:
+        DataError: a folded network, and a split that does not fill one group.
+    """
     if not prepared.splits:
         return None
-    tune, test = prepared.splits["tune"], prepared.splits["test"]
+    tune, test = prepared.recordable("tune"), prepared.recordable("test")
     share = len(tune) / (len(tune) + len(test))
     return Recorded(
         tune=record_exits(executor, tune, lambda done: stages.progress(share * done)),

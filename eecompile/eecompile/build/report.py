@@ -2,23 +2,25 @@
 
 from dataclasses import dataclass
 
+from eecompile.build.fold_comparison import FoldComparison
 from eerun.costs import CostTable
+from eerun.folding import GroupExit
 
 __all__ = ["BuildReport", "RankReport", "SegmentReport", "SplitReport", "TargetReport", "TrialReport"]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SegmentReport:
-    """One segment.
+    """One segment. A row is a sample, or of a folded network a group of images.
 
     Attributes:
         exit: name of the exit at its end.
         nodes: ONNX nodes, the policy's score among them.
-        macs: multiply-accumulates a sample.
+        macs: multiply-accumulates a row.
         parameters: number of weights.
-        boundary_bytes: bytes a sample that go on to the next segment.
+        boundary_bytes: bytes a row that go on to the next segment.
         boundary: names of the tensors that go on.
-        threshold: a sample leaves when its score reaches this; None: nobody leaves here.
+        threshold: a sample passes when its score reaches this; None: nobody leaves here.
     """
 
     exit: str
@@ -34,12 +36,13 @@ class SegmentReport:
 class SplitReport:
     """What the thresholds do to one split, replayed from recorded scores.
 
-    Accuracy and agreement are shares of the samples, of maps shares of their pixels.
+    Accuracy and agreement are shares of the samples, of maps shares of their pixels. Samples of a folded network are
+    images, in whole groups.
 
     Attributes:
         samples: number of samples.
         units: what accuracy is a share of: samples, or pixels that are not ignored; None in reports of older builds.
-        shares: share of the samples that leaves at each exit.
+        shares: share of the samples that each exit answers.
         accuracy: share answered as labelled; None without labels.
         accuracy_final: the same if all went to the final exit.
         accuracy_float32: the same of the final exit in float32.
@@ -142,9 +145,9 @@ class BuildReport:
         calibration: how the INT8 ranges were made; None without.
         keep_float: nodes that stay in float in INT8 and half precision.
         segments: one for each exit, with the thresholds of the chosen configuration.
-        whole_macs: multiply-accumulates a sample of the network without exit heads.
+        whole_macs: multiply-accumulates a row of the network without exit heads.
         costs: measured times of the chosen configuration.
-        batch: batch size of the expected times.
+        batch: batch size of the expected times, in samples, of a folded network in images.
         whole_ms: measured milliseconds of a full batch in the network without exit heads, in the fastest configuration.
         fastest_whole: engine and precision of that one.
         targets: graphs for other devices.
@@ -155,6 +158,9 @@ class BuildReport:
         warnings: what the user should know.
         seconds: how long the build took.
         ranks: how well scores of the chosen configuration tell right answers from wrong ones; none without data.
+        fold: images a row; 1: the network is not folded.
+        group_exit: when a group of a folded network leaves.
+        folding: comparison with the network before folding, in the file of `--json`; None: there is none.
     """
 
     model: str
@@ -181,3 +187,6 @@ class BuildReport:
     warnings: tuple[str, ...]
     seconds: float
     ranks: tuple[RankReport, ...] = ()
+    fold: int = 1
+    group_exit: GroupExit = GroupExit.ALL
+    folding: FoldComparison | None = None

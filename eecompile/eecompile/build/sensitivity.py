@@ -91,7 +91,7 @@ def _alike(
     loaded = load_candidate(JUDGE, graphs, load_backend(JUDGE.engine), prepared, threads=threads)
     with stages.stage("compare INT8 with float32"):
         table = record_exits(
-            open_executor(loaded, float32.measured, prepared), prepared.splits["tune"], stages.progress
+            open_executor(loaded, float32.measured, prepared), prepared.recordable("tune"), stages.progress
         )
     reference = float32.recorded.tune
     return exits_agreement(table, reference)[-1], answers_kept(table, reference, float32.thresholds)

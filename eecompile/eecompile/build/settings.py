@@ -8,6 +8,7 @@ from eecalib.int8.calibrators import calibrator_by_name
 from eengines.backends import BACKENDS
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, Target, check_precision, target_by_name
+from eerun.folding import GroupExit, rows_of
 
 __all__ = ["BuildSettings", "default_buckets", "default_lengths"]
 
@@ -36,8 +37,10 @@ class BuildSettings:
         max_drop: allowed relative drop against the final exit.
         agreement: the drop is in agreement with the final exit's answers, not in accuracy.
         thresholds: thresholds by hand, one for each exit but the last; NaN stands for `never`.
-        max_batch: the largest batch that runs together.
-        buckets: batch sizes to prepare; None: powers of two up to `max_batch`.
+        max_batch: the largest batch that runs together, in samples; of a folded network in images, rounded up to whole
+            groups.
+        buckets: batch sizes to prepare, of a folded network multiples of its factor; None: powers of two, of a folded
+            network of groups, up to `max_batch`.
         lengths: sequence lengths to prepare, for a network that has such an axis; None: powers of two from 16 to the
             greatest.
         precision: `auto` takes the fastest that keeps `max_quant_drop`; or `float32`, `float16`, `bfloat16`, `int8`.
@@ -55,6 +58,7 @@ class BuildSettings:
         threads: threads of the engine; None: as many as cores.
         measure_seconds: how long costs are measured, for each engine and precision.
         seed: seed of the data splits.
+        fold_exit: when a group of a folded network leaves.
     """
 
     output: Path | None = None
@@ -88,6 +92,7 @@ class BuildSettings:
     threads: int | None = None
     measure_seconds: float = 2.0
     seed: int = 0
+    fold_exit: GroupExit = GroupExit.ALL
 
     def __post_init__(self) -> None:
         if not 0 <= self.max_drop <= 1:
@@ -176,10 +181,22 @@ class BuildSettings:
         """Whether the user lets the build choose this engine and precision."""
         return self.engine in ("auto", engine) and self.wanted_here in ("auto", precision)
 
-    @property
-    def all_buckets(self) -> tuple[int, ...]:
-        """Batch sizes to prepare, ascending."""
-        return tuple(sorted(set(self.buckets))) if self.buckets else default_buckets(self.max_batch)
+    def row_buckets(self, fold: int) -> tuple[int, ...]:
+        """Batch sizes to prepare, ascending, in rows of the graphs.
+
+        Args:
+            fold: images a row; 1: a row is a sample.
+
+        Raises:
+            UserError: buckets by hand that are no whole groups.
+        """
+        if not self.buckets:
+            return default_buckets(rows_of(self.max_batch, fold))
+        if any(bucket % fold for bucket in self.buckets):
+            got = ",".join(map(str, self.buckets))
+            problem = f"got {got} for a network folded by {fold}, expected multiples of {fold}"
+            raise UserError("--buckets", problem, f"Give for example {fold},{4 * fold}, the last equal to --max-batch")
+        return tuple(sorted({bucket // fold for bucket in self.buckets}))
 
 
 def default_buckets(max_batch: int) -> tuple[int, ...]:

@@ -7,7 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eecalib.int8.ranges import TensorRange
+from eecompile.build.chain_executor import chain_executor
 from eecompile.build.float32_chain import Float32Chain
+from eecompile.build.graph_rows import graph_rows
 from eecompile.build.keep_float import head_nodes
 from eecompile.build.lower_graphs import Lowering, serialize
 from eecompile.build.prepare import Prepared
@@ -26,6 +28,8 @@ MEASURED = 40
 """Suspects whose damage is measured; where there are more, a cheap proxy picks them."""
 
 PROXY_SAMPLES = 32
+"""Rows that the proxy looks at."""
+
 WEIGHTED = frozenset({"Conv", "ConvTranspose", "Gemm", "MatMul"})
 LEVELS = 255
 ENGINE = "onnxruntime"
@@ -71,7 +75,7 @@ def measure_suspects(
     """
     sizes = {LENGTH: prepared.lengths[-1].length} if prepared.lengths else NO_SIZES
     costs = float32.measured.at[prepared.lengths[-1].length] if prepared.lengths else float32.costs
-    suspects, others = _most_noisy([*_suspects(source)], source, samples)
+    suspects, others = _most_noisy([*_suspects(source)], source, graph_rows(samples, prepared.fold))
     reference = _logits(float32.executor, samples)
     ranges = share_ranges([s.model for s in source.split.segments], _ranges(source), keep_float=source.keep_float)
     measured = []
@@ -79,7 +83,7 @@ def measure_suspects(
         engine = load_backend(ENGINE).load(_only(source, suspect, ranges), threads=threads, sizes=sizes)
         engines = list(float32.loaded.chain.engines)
         engines[suspect.segment] = engine
-        executor = ChainExecutor(LoadedChain(float32.loaded.chain.chain, engines), costs)
+        executor = chain_executor(LoadedChain(float32.loaded.chain.chain, engines), costs)
         changed = _logits(executor, samples)[:, suspect.segment :] - reference[:, suspect.segment :]
         damage = float((changed**2).mean() / max(float(reference.var()), TINY))
         measured.append(Suspect(name=suspect.name, nodes=suspect.nodes, segment=suspect.segment, damage=damage))

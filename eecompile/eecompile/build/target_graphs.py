@@ -6,6 +6,7 @@ from eecalib.agreement import answers_kept, exits_agreement, keeps_bound
 from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
 from eecompile.build.candidates import Candidate
+from eecompile.build.chain_executor import chain_executor
 from eecompile.build.float32_chain import Float32Chain
 from eecompile.build.lower_graphs import (
     Graphs,
@@ -27,7 +28,6 @@ from eengines.backends import load_backend
 from eengines.errors import BuildError, DataError
 from eengines.targets import Target
 from eengines.threads import threads_or_default
-from eerun.executor import ChainExecutor
 
 __all__ = ["TargetGraphs", "target_graphs"]
 
@@ -158,11 +158,11 @@ def _record(
     candidate = Candidate(engine=engine, precision=precision)
     backend, threads = load_backend(engine), threads_or_default(settings.threads)
     loaded = load_candidate(candidate, graphs, backend, prepared, threads=threads)
-    executor = ChainExecutor(loaded.chain, float32.costs)
+    executor = chain_executor(loaded.chain, float32.costs)
     if float32.recorded is None:
         executor.record({name: array[: executor.max_batch] for name, array in prepared.samples.items()})
         return None
-    return record_exits(executor, prepared.splits["tune"], stages.progress)
+    return record_exits(executor, prepared.recordable("tune"), stages.progress)
 
 
 def _reference(float32: Float32Chain) -> ExitTable:

@@ -1,6 +1,6 @@
 """One way to run the network, tried: loaded, measured, recorded, tuned and compared with float32."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eecalib.agreement import keeps_bound
 from eecompile.build.candidates import Candidate
@@ -90,6 +90,11 @@ class Trial:
         return self.loaded.candidate
 
     @property
+    def batch(self) -> int:
+        """Samples of a full batch, of a folded network images."""
+        return self.costs.max_batch * self.loaded.chain.chain.fold
+
+    @property
     def expected_ms(self) -> float:
         """Expected milliseconds of a full batch: on *tune* with the tuned thresholds, without data if nobody leaves."""
         if self.tuned.tune is not None:
@@ -128,7 +133,9 @@ def load_candidate(
 
 def _load_at(length: int | None, graphs: Graphs, backend: Backend, prepared: Prepared, *, threads: int) -> Sized:
     """Load segments and whole network for one sequence length."""
-    inputs = tuple(entry.spec_at(length) for entry in prepared.inputs)
+    fold = prepared.fold
+    specs = (entry.spec_at(length) for entry in prepared.inputs)
+    inputs = tuple(spec if fold == 1 else replace(spec, shape=(fold, *spec.shape)) for spec in specs)
     sizes = NO_SIZES if length is None else {LENGTH: length}
     heads = prepared.split.segments
     chain = Chain(
@@ -137,9 +144,12 @@ def _load_at(length: int | None, graphs: Graphs, backend: Backend, prepared: Pre
             ChainSegment(graph=graph, logits=head.logits, score=head.score)
             for graph, head in zip(graphs.segments, heads, strict=True)
         ),
+        fold=fold,
+        group_exit=prepared.group_exit,
     )
     output = heads[-1].logits
-    whole = Chain(inputs=inputs, segments=(ChainSegment(graph=graphs.whole, logits=output, score=output),))
+    segments = (ChainSegment(graph=graphs.whole, logits=output, score=output),)
+    whole = Chain(inputs=inputs, segments=segments, fold=fold)
     return Sized(
         length=length,
         chain=load_chain(chain, backend, threads=threads, sizes=sizes),

@@ -16,6 +16,7 @@ from eerun.bundle import (
     SCHEMA,
     BundleWriter,
     ConfigurationEntry,
+    FoldEntry,
     Manifest,
     PolicyFile,
     SegmentEntry,
@@ -80,23 +81,26 @@ def _write_files(
         whole=f"{FLOAT32}/whole.onnx",
         whole_output=segments[-1].logits,
         whole_macs=split.whole_macs,
-        configurations=tuple(_configuration(writer, trial, report.policy, lengths) for trial in chosen.kept),
-        targets=tuple(_target(writer, entry, report.policy) for entry in chosen.targets),
+        configurations=tuple(_configuration(writer, trial, report, lengths) for trial in chosen.kept),
+        targets=tuple(_target(writer, entry, report) for entry in chosen.targets),
         ranges=None if source.ranges is None else RANGES,
         report="report/summary.json",
         splits={n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"},
         split_seed=prepared.split_seed,
         lengths=prepared.lengths,
+        fold=None if ingested.fold_widths is None else FoldEntry(factor=ingested.fold, widths=ingested.fold_widths),
     )
 
 
-def _configuration(writer: BundleWriter, trial: Trial, policy: str, lengths: Sequence[int]) -> ConfigurationEntry:
+def _configuration(
+    writer: BundleWriter, trial: Trial, report: BuildReport, lengths: Sequence[int]
+) -> ConfigurationEntry:
     """Write the files of one configuration; those of the portable one are the canonical graphs."""
     candidate, graphs = trial.candidate, trial.loaded.graphs
     name = f"{candidate.engine}-{candidate.precision}"
     folder = FLOAT32 if candidate == PORTABLE else f"graphs/{name}"
     files = _add_graphs(writer, folder, graphs)
-    writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=trial.tuned.thresholds))
+    writer.add_json(f"policy/{name}.json", _policy(report, trial.tuned.thresholds))
     writer.add_json(f"costs/{name}.json", trial.costs)
     length_costs = tuple(f"costs/{name}-length-{length}.json" for length in lengths)
     for file, costs in zip(length_costs, trial.length_costs, strict=True):
@@ -113,12 +117,12 @@ def _configuration(writer: BundleWriter, trial: Trial, policy: str, lengths: Seq
     )
 
 
-def _target(writer: BundleWriter, entry: TargetGraphs, policy: str) -> TargetEntry:
+def _target(writer: BundleWriter, entry: TargetGraphs, report: BuildReport) -> TargetEntry:
     """Write the graphs for a device that is not here."""
     name = f"{entry.target}-{entry.precision}"
     folder = f"targets/{name}"
     files = _add_graphs(writer, folder, entry.graphs)
-    writer.add_json(f"policy/{name}.json", PolicyFile(policy=policy, thresholds=entry.thresholds))
+    writer.add_json(f"policy/{name}.json", _policy(report, entry.thresholds))
     return TargetEntry(
         target=entry.target,
         precision=entry.precision,
@@ -128,6 +132,11 @@ def _target(writer: BundleWriter, entry: TargetGraphs, policy: str) -> TargetEnt
         policy=f"policy/{name}.json",
         agreement=entry.agreement,
     )
+
+
+def _policy(report: BuildReport, thresholds: tuple[float | None, ...]) -> PolicyFile:
+    """The rule, with the thresholds of some graphs."""
+    return PolicyFile(policy=report.policy, thresholds=thresholds, group_exit=report.group_exit)
 
 
 def _add_graphs(writer: BundleWriter, folder: str, graphs: Graphs) -> tuple[str, ...]:

@@ -8,10 +8,12 @@ import typer
 from eecompile.cli.extra import require_compile_extra
 from eecompile.cli.values import parse_fraction, parse_list, parse_threshold
 from eengines.backends import BACKENDS
+from eerun.folding.group_exit import GroupExit
 
 __all__ = ["build_command"]
 
 MODEL, DATA, TUNING, PRECISION, ENGINE = "Model", "Raw input", "Exits", "Precision", "Engine"
+FOLDING = "Folding"
 
 
 def build_command(
@@ -106,6 +108,50 @@ def build_command(
         typer.Option(help="By hand, one for each exit but the last: 0.9,never.", rich_help_panel=TUNING),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the data splits.", rich_help_panel=TUNING)] = 0,
+    fold: Annotated[
+        int | None,
+        typer.Option(
+            help="Let so many images share one pass: the network is folded and trained before, or was (kept by "
+            "content), and the bundle of the network before folding is built beside, as NAME-unfolded.ee.",
+            rich_help_panel=FOLDING,
+        ),
+    ] = None,
+    fold_widths: Annotated[
+        str | None,
+        typer.Option(
+            help="Widths of hidden layers times the root of --fold: rounded up to a multiple-of-8 (default), or exact, "
+            "rounded down as published.",
+            rich_help_panel=FOLDING,
+        ),
+    ] = None,
+    fold_exit: Annotated[
+        GroupExit,
+        typer.Option(help="How many images of a group must have passed for it to leave.", rich_help_panel=FOLDING),
+    ] = GroupExit.ALL,
+    unfolded: Annotated[
+        bool,
+        typer.Option(
+            "--unfolded/--no-unfolded", help="Build the network before folding, too.", rich_help_panel=FOLDING
+        ),
+    ] = True,
+    distillation: Annotated[
+        str,
+        typer.Option(help="From the network before folding: mse of the logits, or kl.", rich_help_panel=FOLDING),
+    ] = "mse",
+    curriculum: Annotated[
+        bool,
+        typer.Option("--curriculum", help="Start with some classes and add others later.", rich_help_panel=FOLDING),
+    ] = False,
+    fold_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Passes over the training images; default: as in `eecompile fold`, which has all settings of it.",
+            rich_help_panel=FOLDING,
+        ),
+    ] = None,
+    fold_augmentation: Annotated[
+        str, typer.Option(help="Of the training images: none or crop-flip.", rich_help_panel=FOLDING)
+    ] = "none",
     max_batch: Annotated[
         int, typer.Option(help="Largest batch that runs together, in samples.", rich_help_panel=ENGINE)
     ] = 32,
@@ -181,6 +227,7 @@ def build_command(
     """Build a bundle from a trained multi-exit network."""
     require_compile_extra()
     from eecompile.build import BuildSettings
+    from eecompile.build.fold_settings import FoldSettings
     from eecompile.cli.run_build import run_build
     from eecompile.device_engines.card import local_target
     from eecompile.device_engines.settings import LOCAL
@@ -226,6 +273,16 @@ def build_command(
         threads=threads,
         measure_seconds=measure_seconds,
         seed=seed,
+        fold_exit=fold_exit,
+    )
+    folding = FoldSettings(
+        fold=fold,
+        fold_widths=fold_widths,
+        unfolded=unfolded,
+        distillation=distillation,
+        curriculum=curriculum,
+        fold_epochs=fold_epochs,
+        fold_augmentation=fold_augmentation,
     )
     tuning = settings_after_build(model, settings, wish)
-    run_build(model, settings, tuning, json_file=json_file, local=LOCAL in target, verbose=verbose)
+    run_build(model, settings, tuning, folding, json_file=json_file, local=LOCAL in target, verbose=verbose)

@@ -40,7 +40,7 @@ def engines_command(
         str, typer.Option(help="Share of answers that may differ from float32 on the card.")
     ] = "1%",
     buckets: Annotated[
-        str | None, typer.Option(help="Batch sizes to prepare: 1,8,32,128. Default: those of the bundle.")
+        str | None, typer.Option(help="Batch sizes to prepare, in samples: 1,8,32,128. Default: those of the bundle.")
     ] = None,
     workspace: Annotated[
         int | None, typer.Option(metavar="MIB", help="Most scratch memory of a layer, in MiB. Default: no bound.")

@@ -29,7 +29,7 @@ def engines_summary(report: "EnginesReport") -> str:
                 f"PASSED | {report.bundle}",
             ]
         )
-    batch = report.configurations[0].costs.max_batch
+    batch = report.configurations[0].batch
     measured = [("measured", f"whole ms@{batch}", "with exits", "as float32", "thresholds")]
     measured += [
         (

@@ -1,4 +1,4 @@
-"""`eecompile attach | build | compose | engines | heads | inspect | refresh | trace | tune | verify`."""
+"""`eecompile attach | build | compose | engines | fold | heads | inspect | plan | refresh | trace | tune | verify`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -9,8 +9,10 @@ from eecompile.cli.attach import attach_command
 from eecompile.cli.build import build_command
 from eecompile.cli.compose import compose_command
 from eecompile.cli.engines import engines_command
+from eecompile.cli.fold import fold_command
 from eecompile.cli.heads import heads_command
 from eecompile.cli.inspect import inspect_command
+from eecompile.cli.plan import plan_command
 from eecompile.cli.refresh import refresh_command
 from eecompile.cli.trace import trace_command
 from eecompile.cli.tune import tune_command
@@ -30,8 +32,10 @@ app.command("attach")(attach_command)
 app.command("build")(build_command)
 app.command("compose")(compose_command)
 app.command("engines")(engines_command)
+app.command("fold")(fold_command)
 app.command("heads")(heads_command)
 app.command("inspect")(inspect_command)
+app.command("plan")(plan_command)
 app.command("refresh")(refresh_command)
 app.command("trace")(trace_command)
 app.command("tune")(tune_command)

@@ -19,6 +19,7 @@ class ConsoleStages:
         self._console = Console(stderr=True, highlight=False)
         self._verbose = verbose
         self._task: TaskID | None = None
+        self._title = ""
         self._bar = Progress(
             SpinnerColumn(),
             TextColumn("{task.description}"),
@@ -44,7 +45,7 @@ class ConsoleStages:
     def stage(self, title: str) -> Iterator[None]:
         """Show a stage while the context lasts."""
         started = perf_counter()
-        self._task = self._bar.add_task(title, total=None)
+        self._task, self._title = self._bar.add_task(title, total=None), title
         try:
             yield
         finally:
@@ -56,6 +57,11 @@ class ConsoleStages:
         """Say how much of the current stage is done."""
         if self._task is not None:
             self._bar.update(self._task, total=1.0, completed=share)
+
+    def note(self, text: str) -> None:
+        """Show how the current stage is going, behind its title."""
+        if self._task is not None:
+            self._bar.update(self._task, description=f"{self._title}: {text}")
 
     def detail(self, text: str) -> None:
         """Explain a decision, with `-v`."""

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 
 from eecompile.build.report import BuildReport, SplitReport, TargetReport
 from eerun.answer_unit import accuracy_words, answer_unit
+from eerun.folding import GroupExit
 
 __all__ = ["summary_text", "table"]
 
@@ -24,9 +25,11 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 def summary_text(report: BuildReport) -> str:
     """The whole summary."""
     parts = [f"=== {report.bundle} from {report.model} ===", _trials(report), "", _segments(report)]
+    if report.fold > 1:
+        parts.append(_folded(report))
     parts.append(
-        f"Whole network without exit heads: {report.whole_macs / 1e6:.1f} MMACs, {report.whole_ms:.2f} ms a batch of "
-        f"{report.batch} ({report.fastest_whole}, {report.costs.device})"
+        f"Whole network without exit heads: {report.whole_macs / report.fold / 1e6:.1f} MMACs, {report.whole_ms:.2f} "
+        f"ms a batch of {report.batch} ({report.fastest_whole}, {report.costs.device})"
     )
     if report.reference_error is not None:
         parts.append(f"Exported graph against torch: logits within {report.reference_error:.1e} of their spread")
@@ -67,6 +70,15 @@ def _trials(report: BuildReport) -> str:
     return f"{table(rows)}\n{note}; agreement with float32 (final exit) and accuracy on test{of}"
 
 
+def _folded(report: BuildReport) -> str:
+    """How many images share a pass, and when they leave."""
+    leaves = {GroupExit.ALL: "all", GroupExit.MAJORITY: "more than half", GroupExit.FIRST: "one"}[report.group_exit]
+    text = (
+        f"Folded by {report.fold}: {report.fold} images share a pass, and leave together when {leaves} of them passed"
+    )
+    return f"{text}; MMACs are of one image, boundaries of {report.fold}"
+
+
 def _target(target: TargetReport) -> str:
     """Graphs for another device."""
     text = f"For {target.target}: {target.precision} graphs, opset {target.opset}"
@@ -90,7 +102,7 @@ def _segments(report: BuildReport) -> str:
             [
                 f"{index} → {segment.exit}",
                 str(segment.nodes),
-                f"{segment.macs / 1e6:.2f}",
+                f"{segment.macs / report.fold / 1e6:.2f}",
                 f"{segment.parameters / 1e3:.1f}k",
                 f"{segment.boundary_bytes} B" if index < last else "-",
                 f"{report.costs.segment_ms[index][-1]:.2f}",

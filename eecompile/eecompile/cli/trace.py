@@ -42,5 +42,6 @@ def trace_command(
         recording, folder, written = trace_bundle(bundle, settings, stages)
     for name, split in recording.splits.items():
         labels = "labels" if split.trace.labels is not None else "no labels"
-        typer.echo(f"{name}: {split.trace.samples} samples, {split.trace.exits} exits, {labels}")
+        groups = "" if split.trace.fold == 1 else f" in groups of {split.trace.fold}"
+        typer.echo(f"{name}: {split.trace.samples} samples{groups}, {split.trace.exits} exits, {labels}")
     typer.echo(f"PASSED | {folder} | {recording.configuration}, {written / 2**20:.1f} MiB")

@@ -7,6 +7,7 @@ import typer
 
 from eecompile.cli.extra import require_compile_extra
 from eecompile.cli.values import parse_fraction, parse_list
+from eerun.folding.group_exit import GroupExit
 
 __all__ = ["tune_command"]
 
@@ -72,6 +73,14 @@ def tune_command(
             rich_help_panel=WHERE,
         ),
     ] = None,
+    fold_exit: Annotated[
+        GroupExit | None,
+        typer.Option(
+            help="How many images of a group must have passed for it to leave a folded network. Default: as the "
+            "bundle says.",
+            rich_help_panel=WHERE,
+        ),
+    ] = None,
     engine: Annotated[
         str, typer.Option(help="Configuration to try policies on: its engine, or auto.", rich_help_panel=WHERE)
     ] = AUTO,
@@ -119,6 +128,7 @@ def tune_command(
         select_exits=select_exits,
         max_tail=None if max_tail is None else parse_fraction("--max-tail", max_tail),
         split_heads=split_heads,
+        fold_exit=fold_exit,
         certify=None if certify is None else parse_fraction("--certify", certify),
         confidence=parse_fraction("--confidence", confidence),
         certify_method=method_by_name(certify_method),

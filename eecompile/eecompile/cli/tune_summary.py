@@ -5,7 +5,10 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from eecompile.tune.report import CertificateReport, PolicyReport, TuneReport
 
-__all__ = ["policy_lines", "tune_summary"]
+__all__ = ["fold_lines", "policy_lines", "tune_summary"]
+
+WEAK = 0.2
+"""A rank correlation below which predicted exits are nearly those of a coin."""
 
 
 def tune_summary(report: "TuneReport") -> str:
@@ -18,6 +21,7 @@ def tune_summary(report: "TuneReport") -> str:
         "",
         f"Chosen: {report.chosen}; {report.runs.configuration} comes first",
         *_runs(report),
+        *fold_lines(report),
         f"Leave when score >= {_thresholds(report)}",
     ]
     if report.certificate is not None:
@@ -28,6 +32,37 @@ def tune_summary(report: "TuneReport") -> str:
     )
     what = report.bundle if report.written else "nothing written (--dry-run)"
     return "\n".join([*lines, f"PASSED | {what}"])
+
+
+def fold_lines(report: "TuneReport") -> list[str]:
+    """Rules for groups of a folded network, what answers owe to partners, and how well easy images are known."""
+    from eerun.bench.table import aligned, number
+
+    fold = report.fold
+    if fold is None:
+        return []
+    rows: list[tuple[str, ...]] = [
+        ("groups leave when", f"tune ms@{report.batch}", "drop", f"test ms@{report.batch}", "drop")
+    ]
+    for each in fold.rules:
+        row = [f"{each.rule.value} passed" + (" →" if each.rule is fold.rule else "")]
+        for split in (each.tune, each.test):
+            row += ["-", "-"] if split is None else [number(split.batch_ms, 3), f"{split.drop:+.2%}"]
+        rows.append(tuple(row))
+    lines = [f"Folded by {fold.factor}; other rules with the same thresholds:", *aligned(rows)]
+    if fold.partners is not None:
+        same = fold.partners
+        lines.append(
+            f"Partners: {same.exits_same:.2%} of {same.images} test images have the same answer in all of {same.deals} "
+            f"random deals of groups ({same.final_same:.2%} at the final exit)"
+        )
+    if fold.easiness is not None:
+        weak = "" if fold.easiness.rank_correlation >= WEAK else ", too weak for --grouping easy to bring much"
+        lines.append(
+            f"Easiness: predicted exits of {fold.easiness.images} tune images held out have a rank correlation of "
+            f"{fold.easiness.rank_correlation:.2f} with the true ones{weak}"
+        )
+    return lines
 
 
 def policy_lines(report: "TuneReport") -> list[str]:
@@ -93,9 +128,11 @@ def _runs(report: "TuneReport") -> list[str]:
 
 def certificate_line(certificate: "CertificateReport") -> str:
     """The promise in words."""
+    groups = "" if certificate.groups is None else f" in {certificate.groups} groups"
     text = (
         f"Promise: {certificate.risk} of at most {certificate.limit:.2%} with {certificate.confidence:.0%} confidence, "
-        f"from {certificate.samples} samples ({certificate.certified} of {certificate.candidates} candidates kept it"
+        f"from {certificate.samples} samples{groups} ({certificate.certified} of {certificate.candidates} candidates "
+        "kept it"
     )
     text += f"; the fastest of them: at most {certificate.bound:.2%}, {certificate.risk_certify:+.2%} seen"
     if certificate.risk_test is not None:

@@ -9,6 +9,7 @@ from eecompile.attach.attachment import Attachment
 from eecompile.attach.change_heads import attachment_of
 from eecompile.checkpoint import Checkpoint, build_module, load_checkpoint
 from eecompile.compose.settings import ComposeSettings
+from eecompile.fold.refuse_folded import refuse_folded
 from eecompile.input_info import sequences_of
 from eengines.errors import DataError, UserError
 from eerun.bundle import InputEntry
@@ -63,11 +64,13 @@ def load_subject(path: Path, settings: ComposeSettings) -> Subject:
     """Load a checkpoint and its data.
 
     Raises:
-        UserError: there are no attached heads, or no data, or the network is one whose heads cannot be composed.
+        UserError: the network is folded, or there are no attached heads, or no data, or the network is one whose heads
+            cannot be composed.
         IngestError: the checkpoint cannot be loaded.
         DataError: the data do not fit.
     """
     checkpoint = load_checkpoint(path)
+    refuse_folded(checkpoint.fold, where=str(path), why="heads are composed image by image")
     attachment = attachment_of(checkpoint)
     if not attachment.heads:
         raise UserError(str(path), "has no heads, expected some to choose from", "Attach heads with eecompile attach")

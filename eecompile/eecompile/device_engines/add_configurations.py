@@ -101,7 +101,7 @@ def _entry(measured: Measured, device: Device, settings: EnginesSettings) -> Con
         device=DeviceEntry(
             name=device.name,
             compute_capability=f"{major}.{minor}",
-            expected_us=found.expected_ms / found.costs.max_batch * US_PER_MS,
+            expected_us=found.expected_ms / found.batch * US_PER_MS,
             workspace_bytes=settings.workspace_bytes,
             optimisation_level=settings.optimisation_level,
         ),

@@ -16,6 +16,7 @@ from eecompile.stages import Stages
 from eengines.device import Device
 from eengines.errors import EngineError
 from eerun.bundle import Bundle, check_amendable, configuration_name, open_bundle
+from eerun.device_executor.exit_table import MOST_FOLD
 
 __all__ = ["build_engines"]
 
@@ -68,10 +69,12 @@ def build_engines(path: Path, settings: EnginesSettings, stages: Stages) -> Engi
 
 
 def _check_task(bundle: Bundle) -> None:
-    """Refuse a network that answers every pixel, or whose sequence length is dynamic: they run on the CPU only."""
+    """Refuse a network that runs on the CPU only: it answers every pixel, its length is dynamic, its rows are large."""
+    fold = bundle.manifest.images_a_row
     for refused, why in (
         (bundle.manifest.task == "segmentation", "the network answers every pixel"),
         (bundle.manifest.lengths, "the network has a dynamic sequence length"),
+        (fold > MOST_FOLD, f"the network is folded by {fold}, more than {MOST_FOLD}"),
     ):
         if refused:
             problem = f"{why}, and such networks run on the CPU only"

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from time import perf_counter
 
 from eecompile.device_engines.card import Card
+from eecompile.device_engines.plan_buckets import plan_buckets
 from eecompile.device_engines.report import BuiltPlan
 from eecompile.device_engines.settings import EnginesSettings
 from eecompile.stages import Stages
@@ -23,7 +24,7 @@ class Built:
     Attributes:
         backend: built them, and loads them.
         graphs: what they were built from.
-        buckets: batch sizes, ascending.
+        buckets: batch sizes in rows, ascending.
         segments: plans of the segments.
         whole: plan of the network without exit heads.
     """
@@ -91,11 +92,11 @@ class PlanBuilder:
         """Build or find the plans of segments and whole network.
 
         Raises:
+            UserError: the bundle does not take the buckets that the user chose.
             EngineError: the backend refuses a graph.
         """
-        buckets = self.settings.buckets or self.bundle.costs(self.bundle.manifest.chosen).buckets
         options = PlanOptions(
-            buckets=tuple(sorted(set(buckets))),
+            buckets=plan_buckets(self.bundle, self.settings),
             compute_capability=self.card.compute_capability,
             workspace_bytes=self.settings.workspace_bytes,
             optimisation_level=self.settings.optimisation_level,

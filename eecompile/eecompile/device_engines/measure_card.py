@@ -1,7 +1,7 @@
 """Measure plans on the card that is here, and tune thresholds on what they say there."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from eecalib.agreement import exits_agreement, keeps_bound
 from eecalib.expected_cost import expected_batch_ms
@@ -92,6 +92,7 @@ class CardMeter:
         return MeasuredConfiguration(
             name=configuration_name(costs.engine, costs.precision, self.device.name),
             costs=costs,
+            batch=costs.max_batch * chain.fold,
             thresholds=thresholds,
             tuned=self.data is not None,
             agreement=agreement,
@@ -113,14 +114,17 @@ class CardMeter:
     def _load(self, built: Built, *, whole: bool) -> DeviceChain:
         """Put plans on the card."""
         manifest, output = self.bundle.manifest, self.bundle.manifest.whole_output
+        images = () if manifest.fold is None else (manifest.fold.factor,)
         heads = [(output, output)] if whole else [(head.logits, head.score) for head in manifest.segments]
         files = (built.graphs.whole,) if whole else built.graphs.segments
         chain = Chain(
-            inputs=tuple(entry.spec for entry in manifest.inputs),
+            inputs=tuple(replace(entry.spec, shape=(*images, *entry.spec.shape)) for entry in manifest.inputs),
             segments=tuple(
                 ChainSegment(graph=self.bundle.read(file), logits=logits, score=score)
                 for file, (logits, score) in zip(files, heads, strict=True)
             ),
+            fold=manifest.images_a_row,
+            group_exit=self.bundle.read_policy(built.graphs.policy).group_exit,
         )
         plans = (built.whole,) if whole else built.segments
         with self.device.use():

@@ -36,7 +36,8 @@ class MeasuredConfiguration:
 
     Attributes:
         name: as in the manifest.
-        costs: measured on the card.
+        costs: measured on the card, in rows of the graphs.
+        batch: samples of a full batch, of a folded network images.
         thresholds: one for each exit but the last.
         tuned: whether they were tuned on what this card says; else they are those of the bundle.
         agreement: share of the *tune* samples that the final exit answers as in float32; None without data.
@@ -46,6 +47,7 @@ class MeasuredConfiguration:
 
     name: str
     costs: CostTable
+    batch: int
     thresholds: tuple[float | None, ...]
     tuned: bool
     agreement: float | None

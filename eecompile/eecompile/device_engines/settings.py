@@ -6,7 +6,6 @@ from math import inf
 from eengines.backends import DEVICE_BACKENDS
 from eengines.errors import UserError
 from eengines.targets import PRECISIONS, TARGETS
-from eerun.device_executor.next_rows import MOST_ROWS
 from eerun.plans import CACHE_BYTES
 
 __all__ = ["LOCAL", "EnginesSettings"]
@@ -31,7 +30,8 @@ class EnginesSettings:
         agreement: the drop is in agreement with that exit's answers, not in accuracy.
         max_quant_drop: largest share of answers of the final exit that may differ from float32 on the card, where there
             are data; what differs more is left out.
-        buckets: batch sizes to prepare; None: those that the bundle was built with.
+        buckets: batch sizes to prepare, of a folded network in images and multiples of its factor; None: those that
+            the bundle was built with.
         workspace_bytes: most scratch memory of a layer; None: the library's choice.
         optimisation_level: how long the builder searches, 0 to 5; None: the library's choice.
         cache_bytes: most bytes of the plans that are kept in the bundle.
@@ -67,10 +67,8 @@ class EnginesSettings:
         for flag, share in (("--max-drop", self.max_drop), ("--max-quant-drop", self.max_quant_drop)):
             if not 0 <= share <= 1:
                 raise UserError(flag, f"got {share:.3g}, expected 0% to 100%", "Give for example 1%")
-        if self.buckets is not None and not all(1 <= bucket <= MOST_ROWS for bucket in self.buckets or (0,)):
-            raise UserError(
-                "--buckets", f"got {self.buckets}, expected numbers from 1 to {MOST_ROWS}", "List batch sizes: 1,8,32"
-            )
+        if self.buckets is not None and min(self.buckets, default=0) < 1:
+            raise UserError("--buckets", f"got {self.buckets}, expected positive numbers", "List batch sizes: 1,8,32")
         if self.workspace_bytes is not None and not 1 <= self.workspace_bytes <= MOST_WORKSPACE_BYTES:
             raise UserError(
                 "--workspace",

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
+from eecalib.whole_groups import whole_groups
 from eecompile.device_engines.settings import EnginesSettings
 from eecompile.stages import Stages
 from eengines.errors import DataError
@@ -22,7 +23,7 @@ class TuningData:
     """Samples and reference.
 
     Attributes:
-        samples: the tune split.
+        samples: the tune split; of a folded network the images of it that fill whole groups.
         reference: what every exit says in float32, on the CPU.
     """
 
@@ -34,7 +35,8 @@ def load_tuning_data(bundle: Bundle, settings: EnginesSettings, stages: Stages) 
     """Load the split that the build tuned with, and run it in float32; None: no data are given or beside the bundle.
 
     Raises:
-        DataError: the data are not those of the build, so that some may have been seen by the weights.
+        DataError: the data are not those of the build, so that some may have been seen by the weights, or they do not
+            fill a group of a folded network.
     """
     source = settings.data or default_data_path(bundle.path)
     if source is None:
@@ -50,6 +52,9 @@ def load_tuning_data(bundle: Bundle, settings: EnginesSettings, stages: Stages) 
         )
     if samples.labels is None and not settings.agreement:
         raise DataError(str(source), "split 'tune' has no labels", "Add labels, or tune for agreement with --agreement")
+    samples, left_out = whole_groups(samples, manifest.images_a_row, where="split 'tune'")
+    if left_out:
+        stages.detail(f"tune: the last {left_out} images fill no group of {manifest.images_a_row}, they are left out")
     way = choose_configuration(bundle, engine=REFERENCE, precision="float32")
     with stages.stage("float32 on the CPU, for comparison"):
         reference = record_exits(way.open_chain(), samples, stages.progress)

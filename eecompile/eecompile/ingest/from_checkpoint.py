@@ -22,8 +22,6 @@ def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
     where = str(path)
     checkpoint = load_checkpoint(path)
     settings.refuse((*INPUT_FIELDS, SEQUENCE_FIELD), where=where, why="a checkpoint describes its inputs itself")
-    if checkpoint.fold != 1:
-        raise IngestError(where, f"has fold factor {checkpoint.fold}, expected 1", "Give the network before folding")
     picked = pick_exits(checkpoint.exits, settings.exits, where=where)
     module = build_module(checkpoint, settings.factory)
 
@@ -31,15 +29,16 @@ def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
     from eecompile.ingest.network import check_logits, example_inputs, make_reference
 
     inputs = [info.name for info in checkpoint.inputs]
-    arguments = example_inputs(checkpoint.inputs, [info.network_dtype for info in checkpoint.inputs])
-    logits = check_logits(run_example(module, arguments, where=where), where=where)
+    fold = checkpoint.fold
+    arguments = example_inputs(checkpoint.inputs, [info.network_dtype for info in checkpoint.inputs], fold=fold)
+    logits = check_logits(run_example(module, arguments, where=where), where=where, fold=fold)
     if len(logits) != len(checkpoint.exits):
         problem = f"forward returns {len(logits)} tensors for the {len(checkpoint.exits)} exits of the checkpoint"
         raise IngestError(where, problem, "Let forward return the logits of every exit, shallow to deep")
     sequences = sequences_of(checkpoint.inputs)
     model = export_module(module, arguments, inputs=inputs, exits=checkpoint.exits, where=where, sequences=sequences)
-    finish_graph(model, exits=picked, where=where, sequence=bool(sequences))
-    _check_classes(checkpoint.classes, logits[-1].shape[1], where=where)
+    finish_graph(model, exits=picked, where=where, sequence=bool(sequences), fold=fold)
+    _check_classes(checkpoint.classes, logits[-1].shape[1 if fold == 1 else 2], where=where)
     return Ingested(
         model=model,
         inputs=checkpoint.inputs,
@@ -48,6 +47,8 @@ def ingest_checkpoint(path: Path, settings: IngestSettings) -> Ingested:
         task=check_task(model, checkpoint.task, where=where),
         reference=make_reference(module, inputs, [checkpoint.exits.index(name) for name in picked]),
         source_sha256=source_hash([path]),
+        fold=fold,
+        fold_widths=checkpoint.fold_widths,
     )
 
 

@@ -1,6 +1,7 @@
 """What the rest of the compiler can rely on: batch first and symbolic, exits as float32 outputs of one shape.
 
-Exits are `[batch, classes]`, or `[batch, classes, height, width]` where every pixel has an answer.
+Exits are `[batch, classes]`, or `[batch, classes, height, width]` where every pixel has an answer. Those of a folded
+network, whose rows are groups of images, are `[batch, fold, classes]`.
 """
 
 from collections.abc import Mapping, Sequence
@@ -17,8 +18,8 @@ __all__ = ["BATCH", "check_task", "finish_graph", "network_inputs", "pick_exits"
 BATCH = "batch"
 """The name of the symbolic batch dimension."""
 
-ROW_RANK, MAP_RANK = 2, 4
-"""Axes of logits `[batch, classes]`, and of `[batch, classes, height, width]`."""
+ROW_RANK, FOLDED_RANK, MAP_RANK = 2, 3, 4
+"""Axes of logits `[batch, classes]`, of `[batch, fold, classes]`, and of `[batch, classes, height, width]`."""
 
 CLASSIFICATION = "classification"
 
@@ -40,7 +41,7 @@ def pick_exits(known: tuple[str, ...], wanted: tuple[str, ...] | None, *, where:
     return wanted
 
 
-def finish_graph(model: ir.Model, *, exits: Sequence[str], where: str, sequence: bool = False) -> None:
+def finish_graph(model: ir.Model, *, exits: Sequence[str], where: str, sequence: bool = False, fold: int = 1) -> None:
     """Keep the exits as the only outputs, name the batch dimension, optimise, and check what came of it. In place.
 
     Args:
@@ -48,10 +49,11 @@ def finish_graph(model: ir.Model, *, exits: Sequence[str], where: str, sequence:
         exits: names of outputs.
         where: the model file, for messages.
         sequence: whether inputs may have a second symbolic dimension, one for all, which is named, too.
+        fold: images a row; 1: the network is not folded.
 
     Raises:
         IngestError: an input without a symbolic batch axis, an exit that is not `[batch, classes]` or `[batch, classes,
-            height, width]` float32, or exits of different shapes.
+            height, width]` float32, of a folded network `[batch, fold, classes]`, or exits of different shapes.
     """
     graph = model.graph
     outputs = {str(value.name): value for value in graph.outputs}
@@ -62,7 +64,7 @@ def finish_graph(model: ir.Model, *, exits: Sequence[str], where: str, sequence:
     _name_axes(model, inputs, {length} if sequence else set(), where=where)
     optimise(model)
     for index, name in enumerate(exits):
-        _check_exit(graph.outputs[index], name, where=where)
+        _check_exit(graph.outputs[index], name, where=where, fold=fold)
     _check_alike(graph.outputs, exits, where=where)
 
 
@@ -135,15 +137,17 @@ def _named(size: int | ir.SymbolicDim, names: Mapping[str | None, str]) -> int |
     return names.get(size.value, size) if isinstance(size, ir.SymbolicDim) else size
 
 
-def _check_exit(value: ir.Value, name: str, *, where: str) -> None:
+def _check_exit(value: ir.Value, name: str, *, where: str, fold: int) -> None:
     """Check one output; a batch dimension that shape inference could not name is named here."""
     sizes = None if value.shape is None else list(value.shape)
     shown = "of unknown shape" if sizes is None else f"[{', '.join(map(str, sizes))}]"
     got = f"exit '{name}' is {value.dtype or 'of unknown type'} {shown}"
     if value.name != name or value.producer() is None:
         raise IngestError(where, f"exit '{name}' is not computed from the input", "Choose other outputs with --exits")
-    if sizes is None or len(sizes) not in (ROW_RANK, MAP_RANK) or not all(isinstance(size, int) for size in sizes[1:]):
-        problem = f"{got}, expected [batch, classes] or [batch, classes, height, width] with fixed sizes"
+    ranks = (ROW_RANK, MAP_RANK) if fold == 1 else (FOLDED_RANK,)
+    if sizes is None or len(sizes) not in ranks or not all(isinstance(size, int) for size in sizes[1:]):
+        wanted = "[batch, classes] or [batch, classes, height, width]" if fold == 1 else f"[batch, {fold}, classes]"
+        problem = f"{got}, expected {wanted} with fixed sizes"
         remedy = "Let every exit give one row of logits a sample, or one a pixel, or choose with --exits"
         raise IngestError(where, problem, remedy)
     if value.dtype != ir.DataType.FLOAT:

@@ -63,6 +63,7 @@ def _head(bundle: Bundle) -> list[str]:
         f"Task: {manifest.task}" + (f", {len(manifest.classes)} classes" if manifest.classes else ""),
         *_inputs(manifest),
         *_lengths(manifest),
+        *_fold(bundle),
         *(
             f"Data: {name}, {split.samples} samples (sha256 {split.sha256[:12]}…)"
             for name, split in manifest.splits.items()
@@ -90,6 +91,20 @@ def _lengths(manifest: Manifest) -> list[str]:
         return []
     items = (f"{entry.length} ({entry.share:.1%})" for entry in manifest.lengths)
     return listed("Sequence lengths, with the share of the tune samples:", items)
+
+
+def _fold(bundle: Bundle) -> list[str]:
+    """How many images share a pass, and when they leave, in the first configuration for the CPU."""
+    fold = bundle.manifest.fold
+    if fold is None:
+        return []
+    rule = bundle.policy(bundle.manifest.chosen).group_exit
+    items = [
+        f"{fold.factor} images share a pass (widths {fold.widths})",
+        f"leave together by the rule '{rule}'",
+        "batches are counted in images",
+    ]
+    return listed("Folded:", items)
 
 
 def _quality(report: BuildReport, chosen: ConfigurationEntry) -> list[str]:

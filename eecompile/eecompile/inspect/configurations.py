@@ -37,18 +37,18 @@ def configuration_lines(bundle: Bundle, report: BuildReport) -> list[str]:
 
 def costs_lines(bundle: Bundle) -> list[str]:
     """What the first configuration takes, by batch size."""
-    entry = bundle.manifest.configurations[0]
+    entry, fold = bundle.manifest.configurations[0], bundle.manifest.images_a_row
     tables = bundle.length_costs(entry)
     if not tables:
-        return _cost_lines(bundle.costs(entry), "")
-    lines = _cost_lines(bundle.costs(entry), ", expected of samples as in tune")
+        return _cost_lines(bundle.costs(entry), "", fold=fold)
+    lines = _cost_lines(bundle.costs(entry), ", expected of samples as in tune", fold=fold)
     for length, costs in tables.items():
-        lines += _cost_lines(costs, f", length {length}")
+        lines += _cost_lines(costs, f", length {length}", fold=fold)
     return lines
 
 
-def _cost_lines(costs: CostTable, note: str) -> list[str]:
-    rows = [["batch", *map(str, costs.buckets)]]
+def _cost_lines(costs: CostTable, note: str, *, fold: int) -> list[str]:
+    rows = [["batch", *(str(bucket * fold) for bucket in costs.buckets)]]
     rows += [[f"segment {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.segment_ms)]
     rows += [[f"head {index}", *(number(ms, 3) for ms in row)] for index, row in enumerate(costs.head_ms)]
     rows += [["whole", *(number(ms, 3) for ms in costs.whole_ms)]]
@@ -56,13 +56,13 @@ def _cost_lines(costs: CostTable, note: str) -> list[str]:
 
 
 def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list[str]:
-    costs = bundle.costs(entry)
+    costs, rows = bundle.costs(entry), report.batch // bundle.manifest.images_a_row
     trial = _trial(report, entry)
     test = None if trial is None else trial.test
     return [
         _words(entry),
-        number(_at(report.batch, costs, [costs.whole_ms]), 2),
-        number(_at(report.batch, costs, [*costs.segment_ms, *costs.head_ms]), 2),
+        number(_at(rows, costs, [costs.whole_ms]), 2),
+        number(_at(rows, costs, [*costs.segment_ms, *costs.head_ms]), 2),
         number(None if trial is None else trial.expected_ms, 2),
         share(entry.agreement, 2),
         share(None if test is None else test.accuracy_final, 2),
@@ -70,9 +70,9 @@ def _row(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry) -> list
     ]
 
 
-def _at(batch: int, costs: CostTable, rows: Sequence[Sequence[float]]) -> float | None:
-    """The sum of some rows at a batch size; None: it is none of the buckets."""
-    return sum(row[costs.buckets.index(batch)] for row in rows) if batch in costs.buckets else None
+def _at(batch: int, costs: CostTable, parts: Sequence[Sequence[float]]) -> float | None:
+    """The sum of some parts at a number of rows of the graphs; None: it is none of the buckets."""
+    return sum(part[costs.buckets.index(batch)] for part in parts) if batch in costs.buckets else None
 
 
 def _trial(report: BuildReport, entry: ConfigurationEntry) -> TrialReport | None:

@@ -28,8 +28,8 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
     manifest, graphs = bundle.manifest, load_graphs(bundle, entry.segments)
     weighted = [weighted_nodes(graph) for graph in graphs]
     present = [p for p in PRECISIONS if any(p in found.values() for found in weighted)]
-    costs = bundle.costs(entry)
-    times = [f"ms@{costs.max_batch}", *(["head"] if costs.head_ms else [])]
+    costs, fold = bundle.costs(entry), manifest.images_a_row
+    times = [f"ms@{costs.max_batch * fold}", *(["head"] if costs.head_ms else [])]
     shares = report.test.shares if report.test else (None,) * len(graphs)
     rows = [["", "exit", *(f"in {p}" for p in present), "MMACs", "weights", *times, "leave", "float32 graph"]]
     for index, (segment, found) in enumerate(zip(manifest.segments, weighted, strict=True)):
@@ -39,7 +39,7 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
                 f"segment {index}",
                 manifest.exits[index],
                 *(str(counts[p]) for p in present),
-                f"{segment.macs / 1e6:.2f}",
+                f"{segment.macs / fold / 1e6:.2f}",
                 f"{segment.parameters / 1e3:.1f}k",
                 *_times(costs, index),
                 share(shares[index], 1),
@@ -49,7 +49,8 @@ def segment_lines(bundle: Bundle, report: BuildReport, entry: ConfigurationEntry
     return [
         f"---- {len(graphs)} segment(s) in {entry.engine} {entry.precision}: nodes with weights by precision ----",
         *aligned(rows),
-        f"whole: no exit heads, {manifest.whole_macs / 1e6:.2f} MMACs"
+        f"whole: no exit heads, {manifest.whole_macs / fold / 1e6:.2f} MMACs"
+        + (" an image" if fold > 1 else "")
         + ("; leave: share of the test samples" if report.test else "")
         + ("; head: ms of heads, which are graphs of their own" if costs.head_ms else ""),
         *_boundaries(bundle, graphs),
@@ -81,12 +82,13 @@ def _target(bundle: Bundle, target: TargetEntry) -> list[str]:
 def _boundaries(bundle: Bundle, graphs: Sequence[ir.Graph]) -> list[str]:
     """What crosses, as it is in memory."""
     lines, lengths = [], [entry.length for entry in bundle.manifest.lengths]
-    longest = lengths[-1] if lengths else None
+    longest, fold = lengths[-1] if lengths else None, bundle.manifest.images_a_row
+    unit = "sample" if fold == 1 else f"group of {fold} images"
     for index, (specs, segment) in enumerate(zip(crossings(graphs, longest), bundle.manifest.segments, strict=False)):
         total = sum(spec.row_bytes for spec in specs)
         note = "" if total == segment.boundary_bytes else f", {segment.boundary_bytes} in float32"
         items = [f"{spec.name} {spec.dtype} [{', '.join(map(str, spec.shape))}]" for spec in specs]
-        items.append(f"{total} bytes a sample{note}")
+        items.append(f"{total} bytes a {unit}{note}")
         lines += listed(f"boundary {index}→{index + 1}:", items)
     return lines
 

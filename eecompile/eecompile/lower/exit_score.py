@@ -6,6 +6,7 @@ import numpy as np
 import onnx_ir as ir
 
 from eecompile.lower.graph_ops import IrGraphOps
+from eecompile.lower.image_rows import ImageRows
 from eecompile.lower.own_logits import own_logits_name
 from eengines.errors import BuildError
 from eengines.tensors import TensorSpec
@@ -16,8 +17,8 @@ __all__ = ["ExitScore", "add_exit_score"]
 BATCH = "batch"
 """Name of the symbolic batch dimension."""
 
-CLASS_ROW, CLASS_MAP = 2, 4
-"""Axes of logits `[batch, classes]`, and of `[batch, classes, height, width]`."""
+CLASS_ROW, FOLDED_ROW, CLASS_MAP = 2, 3, 4
+"""Axes of logits `[batch, classes]`, of `[batch, images, classes]`, and of `[batch, classes, height, width]`."""
 
 FLOAT_TYPES = frozenset({ir.DataType.FLOAT, ir.DataType.FLOAT16, ir.DataType.BFLOAT16, ir.DataType.DOUBLE})
 
@@ -27,7 +28,7 @@ class ExitScore:
     """Names of what an exit's score added to the graph of its segment.
 
     Attributes:
-        score: the graph output `[batch] float32`.
+        score: the graph output `[batch] float32`; of a folded network `[batch, images]`.
         state_in: the new graph inputs, in the order of `policy.state`, without those that the policy does not read
             here; none at the first exit.
         state_out: the new graph outputs, in the same order; none at the last exit. Each may be a `state_in` of the
@@ -52,10 +53,14 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
     the graph output that is called like the logits becomes the state `[batch, classes] float32`, in the same place,
     and the head's own logits are called `own_logits_name(k)`. See `read_own_logits` for segments that read them.
 
+    A row of a folded network is a group of images, each with a score of its own: score and state have the images as
+    their axis 1.
+
     Args:
         graph: the segment; changed in place.
-        logits: `[batch, classes]` or `[batch, classes, height, width]` of any float type, a value of this graph with
-            known dtype and sizes; an output that a node makes, if the policy answers with its state.
+        logits: `[batch, classes]`, `[batch, images, classes]` or `[batch, classes, height, width]` of any float type, a
+            value of this graph with known dtype and sizes; an output that a node makes, if the policy answers with its
+            state.
         policy: what to score with.
         exit_index: 0 for the first exit.
         last: whether this is the final exit, which hands no state on.
@@ -70,27 +75,45 @@ def add_exit_score(graph: ir.Graph, *, logits: ir.Value, policy: ExitPolicy, exi
     if not last:
         _check_answer(policy, logits, where)
     ops = IrGraphOps(graph, prefix=f"score_{exit_index}")
-    state_in = None
-    if exit_index > 0:
-        state_in = tuple(
-            ops.graph_input(f"state_{exit_index - 1}_{spec.name}", dtype=_dtype(spec), shape=(BATCH, *spec.shape))
-            for spec in policy.state
-        )
+    fold, sample = _sample(logits)
+    images = ImageRows(ops, fold)
+    given = () if exit_index == 0 else _add_state_inputs(ops, images, policy, exit_index)
+    apart = tuple(images.apart(value, spec.shape) for value, spec in zip(given, policy.state, strict=bool(given)))
     scored = logits
     if logits.dtype is not ir.DataType.FLOAT:
         scored = ops.op("Cast", logits, to=int(ir.DataType.FLOAT))
-    score, state = policy.lower(ops, scored, state_in, exit_index=exit_index)
-    score = ops.graph_output(score, f"score_{exit_index}", dtype=ir.DataType.FLOAT, shape=(BATCH,))
-    state_out = () if last else _add_state_outputs(ops, policy, state, exit_index)
+    scored = images.apart(scored, sample)
+    score, state = policy.lower(ops, scored, None if exit_index == 0 else apart, exit_index=exit_index)
+    score = images.together(score, ())
+    score = ops.graph_output(score, f"score_{exit_index}", dtype=ir.DataType.FLOAT, shape=(BATCH, *images.axes))
+    state_out = () if last else _add_state_outputs(ops, images, policy, state, exit_index)
     own_logits = None
     if policy.answers_with is not None and not last:
         own_logits = own_logits_name(exit_index)
-        ops.replace_output(logits, policy.answer(scored, state), aside=own_logits)
+        ops.replace_output(logits, images.together(policy.answer(scored, state), sample), aside=own_logits)
+    for value in apart:
+        images.forget(graph, value)
     return ExitScore(
         score=str(score.name),
-        state_in=_drop_unread(graph, state_in or ()),
+        state_in=_drop_unread(graph, given),
         state_out=state_out,
         own_logits=own_logits,
+    )
+
+
+def _sample(logits: ir.Value) -> tuple[int | None, tuple[int, ...]]:
+    """Images a row, None where a row is one sample, and the shape of one sample's logits."""
+    sizes = tuple(size for size in (logits.shape or ())[1:] if isinstance(size, int))
+    return (sizes[0], sizes[1:]) if len(sizes) == FOLDED_ROW - 1 else (None, sizes)
+
+
+def _add_state_inputs(ops: IrGraphOps, images: ImageRows, policy: ExitPolicy, exit_index: int) -> tuple[ir.Value, ...]:
+    """Add the graph inputs of the state, in the order of `policy.state`."""
+    return tuple(
+        ops.graph_input(
+            f"state_{exit_index - 1}_{spec.name}", dtype=_dtype(spec), shape=(BATCH, *images.axes, *spec.shape)
+        )
+        for spec in policy.state
     )
 
 
@@ -103,7 +126,7 @@ def _drop_unread(graph: ir.Graph, inputs: tuple[ir.Value, ...]) -> tuple[str, ..
 
 
 def _add_state_outputs(
-    ops: IrGraphOps, policy: ExitPolicy, state: tuple[ir.Value, ...], exit_index: int
+    ops: IrGraphOps, images: ImageRows, policy: ExitPolicy, state: tuple[ir.Value, ...], exit_index: int
 ) -> tuple[str, ...]:
     """Make the new state graph outputs; return their names in the order of `policy.state`."""
     if len(state) != len(policy.state):
@@ -114,7 +137,8 @@ def _add_state_outputs(
         )
     names = tuple(f"state_{exit_index}_{spec.name}" for spec in policy.state)
     for spec, name, value in zip(policy.state, names, state, strict=True):
-        ops.graph_output(value, name, dtype=_dtype(spec), shape=(BATCH, *spec.shape))
+        shape: tuple[int | str, ...] = (BATCH, *images.axes, *spec.shape)
+        ops.graph_output(images.together(value, spec.shape), name, dtype=_dtype(spec), shape=shape)
     return names
 
 
@@ -130,13 +154,16 @@ def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> No
         raise BuildError(
             where, f"got dtype {logits.dtype}, expected a float type", "Run shape inference, or name the right output"
         )
-    if logits.shape is None or len(logits.shape) not in (CLASS_ROW, CLASS_MAP):
+    if logits.shape is None or len(logits.shape) not in (CLASS_ROW, FOLDED_ROW, CLASS_MAP):
         raise BuildError(
             where,
-            f"got shape {logits.shape}, expected [batch, classes] or [batch, classes, height, width]",
+            f"got shape {logits.shape}, expected [batch, classes], of a folded network [batch, images, classes], or "
+            "[batch, classes, height, width]",
             "Reduce each exit to one vector a sample, or to one a pixel",
         )
-    batch, classes, *pixels = logits.shape.dims
+    batch, *sizes = logits.shape.dims
+    images = sizes[:1] if len(logits.shape) == FOLDED_ROW else []
+    classes, *pixels = sizes[len(images) :]
     if isinstance(batch, int):
         raise BuildError(
             where, f"got the fixed batch size {batch}, expected a symbolic one", "Export with a dynamic batch axis"
@@ -150,6 +177,10 @@ def _check(graph: ir.Graph, logits: ir.Value, exit_index: int, where: str) -> No
 
     if not all(isinstance(size, int) for size in pixels):
         raise BuildError(where, f"got shape {logits.shape}, expected a fixed height and width", "Export fixed sizes")
+    if not all(isinstance(size, int) for size in images):
+        raise BuildError(
+            where, f"got shape {logits.shape}, expected a fixed number of images a row", "Export fixed sizes"
+        )
 
 
 def _check_policy(policy: ExitPolicy, logits: ir.Value, where: str) -> None:
@@ -179,11 +210,11 @@ def _check_answer(policy: ExitPolicy, logits: ir.Value, where: str) -> None:
             f"policy {policy.name} answers in their place, expected an output of the graph that a node makes",
             "Name the right output",
         )
-    answer = ("batch", *policy.answer((), policy.state).shape)
-    if logits.shape is None or logits.shape[1:] != answer[1:]:
+    answer = policy.answer((), policy.state).shape
+    if _sample(logits)[1] != answer:
         raise BuildError(
             where,
-            f"got shape {logits.shape}, policy {policy.name} answers with {list(answer)}",
+            f"got shape {logits.shape}, policy {policy.name} answers with {['batch', *answer]}",
             "Use the policy with the network that it was fitted to, or run `eecompile tune` again",
         )
 

@@ -5,6 +5,7 @@ from pathlib import Path
 
 from eecompile.attach.attached import Attached
 from eecompile.checkpoint import Checkpoint, build_module, load_checkpoint
+from eecompile.fold.refuse_folded import refuse_folded
 from eecompile.ingest.source_hash import source_hash
 from eecompile.refresh.pending_model import finish_pending, pending_path
 from eecompile.stages import Stages
@@ -48,7 +49,7 @@ def load_source(bundle: Bundle, model: Path | None, factory: str | None, stages:
         stages: where it is said what was put in place.
 
     Raises:
-        UserError: there is no such file, or it has no attached heads that are exits of the bundle.
+        UserError: there is no such file, it is folded, or it has no attached heads that are exits of the bundle.
         BundleError: it is not the one that the bundle was built from.
         IngestError: it cannot be loaded.
     """
@@ -69,6 +70,7 @@ def load_source(bundle: Bundle, model: Path | None, factory: str | None, stages:
         )
     _refuse_others(path)
     checkpoint = load_checkpoint(path)
+    refuse_folded(checkpoint.fold, where=str(path), why="heads are refreshed image by image")
     module = build_module(checkpoint, factory) if checkpoint.attached is not None else None
     if not isinstance(module, Attached):
         raise UserError(str(path), *_NO_HEADS)

@@ -15,6 +15,9 @@ from eengines.errors import BuildError
 
 __all__ = ["fuse_head", "split_head", "split_heads"]
 
+FOLDED_RANK = 3
+"""Axes of the logits of a folded network, `[batch, images, classes]`."""
+
 
 def split_heads(segments: Sequence[bytes], names: Sequence[ExitNames]) -> tuple[tuple[bytes, ...], tuple[bytes, ...]]:
     """Return the segments of a chain without the heads of early exits, and these heads; see `split_head`."""
@@ -39,12 +42,13 @@ def split_head(segment: bytes, names: ExitNames, *, read_later: Collection[str])
         read_later: what segments behind this one read.
 
     Raises:
-        BuildError: the segment has no such logits or no score, nothing but the head is in it, or a value between trunk
-            and head does not have the batch in front.
+        BuildError: the segment has no such logits or no score, nothing but the head is in it, a value between trunk and
+            head does not have the batch in front, or the network is folded.
     """
     model = parse_segment(segment)
     graph, index = model.graph, _exit_index(names)
     logits, score = own_output(graph, names.logits), own_output(graph, names.score)
+    _refuse_folded(graph, logits)
     scored = {value for value in graph.outputs if (maker := value.producer()) is not None and is_score_node(maker)}
     if score not in scored or (logits in scored and names.logits in read_later):
         raise BuildError(
@@ -69,6 +73,16 @@ def split_head(segment: bytes, names: ExitNames, *, read_later: Collection[str])
         serialize(_trunk(model, trunk, entrances), index),
         serialize(_head(model, index, own, entrances), index),
     )
+
+
+def _refuse_folded(graph: ir.Graph, logits: ir.Value) -> None:
+    """A head runs for the samples that are tested; of a folded network that would be parts of groups."""
+    if logits.shape is not None and len(logits.shape) == FOLDED_RANK:
+        raise BuildError(
+            f"segment '{graph.name}'",
+            f"got logits {logits.shape}: the network is folded, and the images of a group share their head",
+            "Keep the heads in their segments",
+        )
 
 
 def _trunk(model: ir.Model, outputs: Sequence[ir.Value], entrances: Sequence[Entrance]) -> ir.Model:

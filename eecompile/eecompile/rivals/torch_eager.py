@@ -2,7 +2,8 @@
 
 This is how research code runs early exits. The module's own `forward` computes all exits, so the walk stops it from the
 outside: a hook on the parts that no earlier exit needs is not possible in general, hence the exported program is
-interpreted node by node and left as soon as an exit's answer is good enough.
+interpreted node by node and left as soon as an exit's answer is good enough. Of a folded network one group of images
+goes at a time, and stops where the group leaves.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -17,6 +18,7 @@ from eecompile.input_info import InputInfo, sequences_of
 from eecompile.network_values import network_values
 from eengines.errors import UserError
 from eengines.tensors import Array
+from eerun.folding import GroupExit, passes_needed, to_rows
 from eerun.policies import ExitPolicy
 
 __all__ = ["make_rival"]
@@ -25,9 +27,14 @@ Rival = Callable[[Mapping[str, Array]], tuple[NDArray[np.int64], NDArray[np.int3
 
 
 def make_rival(
-    model: Path, factory: str | None, thresholds: Sequence[float | None], policy: ExitPolicy, threads: int
+    model: Path,
+    factory: str | None,
+    thresholds: Sequence[float | None],
+    policy: ExitPolicy,
+    threads: int,
+    group_exit: GroupExit = GroupExit.ALL,
 ) -> Rival:
-    """Return a function that answers a batch one sample at a time.
+    """Return a function that answers a batch one sample at a time, of a folded network one group of images.
 
     Args:
         model: a checkpoint in the project's format.
@@ -35,6 +42,7 @@ def make_rival(
         thresholds: one for each exit but the last; None: nobody leaves there.
         policy: the exit policy, fitted.
         threads: number of torch threads.
+        group_exit: when a group of a folded network leaves.
 
     Returns:
         A function from raw inputs `[batch, ...]` to labels `[batch] int64`, or `[batch, height, width]`, and exits
@@ -54,12 +62,14 @@ def make_rival(
             "Give the checkpoint that the bundle was built from, with all its exits",
         )
     module = build_module(checkpoint, factory)
-    walk = _Walk(module, checkpoint.inputs, thresholds, policy)
+    fold = checkpoint.fold
+    walk = _Walk(module, checkpoint.inputs, thresholds, policy, fold=fold, rule=group_exit)
 
     def answer(inputs: Mapping[str, Array]) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-        rows = len(next(iter(inputs.values())))
-        results = [walk.run({name: array[i : i + 1] for name, array in inputs.items()}) for i in range(rows)]
-        return np.array([label for label, _ in results]), np.array([index for _, index in results], np.int32)
+        samples = len(next(iter(inputs.values())))
+        parts = [{name: array[i : i + fold] for name, array in inputs.items()} for i in range(0, samples, fold)]
+        results = [walk.run(part) for part in parts]
+        return np.concatenate([labels for labels, _ in results]), np.concatenate([exits for _, exits in results])
 
     return answer
 
@@ -68,17 +78,26 @@ class _Walk:
     """Runs a traced module node by node, in eager mode, and stops at the first exit that is good enough."""
 
     def __init__(
-        self, module: Any, inputs: Sequence[InputInfo], thresholds: Sequence[float | None], policy: ExitPolicy
+        self,
+        module: Any,
+        inputs: Sequence[InputInfo],
+        thresholds: Sequence[float | None],
+        policy: ExitPolicy,
+        *,
+        fold: int,
+        rule: GroupExit,
     ) -> None:
         import torch
 
         from eecompile.attach.attached import Attached
 
         self._inputs, self._thresholds, self._policy = inputs, thresholds, policy
+        self._fold, self._rule = fold, rule
         sequences = sequences_of(inputs)
         greatest = min((found.greatest for found in sequences.values()), default=0)
         example = tuple(
-            _tensor(info, np.zeros((2, *info.shape_at(max(2, greatest // 2))), info.dtype)) for info in inputs
+            _tensor(info, np.zeros((2 * fold, *info.shape_at(max(2, greatest // 2))), info.dtype), fold)
+            for info in inputs
         )
         batch, length = torch.export.Dim("batch"), torch.export.Dim("length", min=1, max=greatest or None)
         shapes = tuple(
@@ -92,24 +111,38 @@ class _Walk:
         self._exits = {node: index for index, node in enumerate(outputs)}
         self._order = _exit_order(program.graph, list(outputs))
 
-    def run(self, sample: Mapping[str, Array]) -> tuple[Array, int]:
-        """Answer one sample: class, of one number or of every pixel, and exit."""
+    def run(self, samples: Mapping[str, Array]) -> tuple[Array, NDArray[np.int32]]:
+        """Answer one sample, or the images of one group: class, of one number or of every pixel, and exit of each."""
         import torch
 
+        count, last = len(next(iter(samples.values()))), len(self._order) - 1
+        needed = int(passes_needed(np.array([count]), self._rule)[0])
+        exits, answers = np.full(count, -1, np.int32), list[Array]()
         with torch.inference_mode():
-            walker = _StepInterpreter(self._program, [_tensor(info, sample[info.name]) for info in self._inputs])
-            state = None
+            given = [_tensor(info, samples[info.name], self._fold) for info in self._inputs]
+            walker, state = _StepInterpreter(self._program, given), None
             for index, nodes in enumerate(self._order):
                 walker.run_nodes(nodes)
-                logits = walker.value(next(n for n, i in self._exits.items() if i == index)).float().numpy()
-                if index == len(self._order) - 1:
+                logits = self._logits(walker, index)
+                if index == last:
+                    passes = np.ones(count, np.bool_)
+                else:
+                    score, state = self._policy.score(logits, state, exit_index=index)
+                    logits = self._policy.answer(logits, state)
+                    passes = _reach(score[:count], self._thresholds[index])
+                said = logits[:count].argmax(axis=1)
+                leaves = index == last or int((passes | (exits >= 0)).sum()) >= needed
+                here = (exits < 0) & (passes | leaves)
+                exits[here] = index
+                answers.append(said)
+                if leaves:
                     break
-                score, state = self._policy.score(logits, state, exit_index=index)
-                logits = self._policy.answer(logits, state)
-                threshold = self._thresholds[index]
-                if threshold is not None and score[0] >= np.float32(threshold):
-                    break
-        return logits.argmax(axis=1)[0], index
+        return np.stack(answers)[exits, np.arange(count)], exits
+
+    def _logits(self, walker: "_StepInterpreter", index: int) -> Array:
+        """Logits of an exit, `[samples, classes, ...] float32`: of a folded network those of all images of a row."""
+        logits: Array = walker.value(next(n for n, i in self._exits.items() if i == index)).float().numpy()
+        return logits if self._fold == 1 else logits[0]
 
 
 class _StepInterpreter:
@@ -148,8 +181,16 @@ def _exit_order(graph: Any, exits: Sequence[Any]) -> list[list[Any]]:
     return order
 
 
-def _tensor(info: InputInfo, raw: Array) -> Any:
-    """What the network sees of a raw sample, as a tensor."""
+def _reach(scores: NDArray[np.float32], threshold: float | None) -> NDArray[np.bool_]:
+    """Which scores reach a threshold; None: none."""
+    if threshold is None:
+        return np.zeros(len(scores), np.bool_)
+    return scores >= np.float32(threshold)
+
+
+def _tensor(info: InputInfo, raw: Array, fold: int) -> Any:
+    """What the network sees of raw samples, as a tensor; of a folded network in rows."""
     import torch
 
-    return torch.from_numpy(network_values(info, raw))
+    values = network_values(info, raw)
+    return torch.from_numpy(values if fold == 1 else to_rows(values, fold))

@@ -1,4 +1,4 @@
-"""The loop over the epochs, the same for frozen and joint training."""
+"""The loop over the epochs, the same for all ways to train."""
 
 import math
 from collections.abc import Mapping, Sequence
@@ -14,6 +14,7 @@ from eecompile.train.arithmetic import Arithmetic
 from eecompile.train.learner import Learner
 from eecompile.train.random_streams import random_stream, seed_torch
 from eecompile.train.schedule import rate_share, steps_of
+from eecompile.train.score import Score
 from eecompile.train.settings import TrainSettings
 from eecompile.train.state_file import StateFile
 from eecompile.train.task import Task
@@ -50,7 +51,7 @@ class Epochs:
         self._task, self._learners, self._settings, self._stages = task, tuple(learners), settings, stages
         self._device, self._state = arithmetic.device, state
         self._scaler = torch.amp.GradScaler(arithmetic.device.type, enabled=arithmetic.dtype is torch.float16)
-        self._steps = steps_of(task.samples, settings.batch)
+        self._steps = [steps_of(task.samples_in(epoch), settings.batch) for epoch in range(settings.epochs)]
         self.finished = 0
         self.history: dict[str, list[float]] = {name: [] for learner in learners for name in learner.names}
 
@@ -90,7 +91,7 @@ class Epochs:
             for name, mean in means.items():
                 self.history[name].append(mean)
             self.finished = epoch + 1
-            self._tell(means, [scores[name].agreement for name in means if name != FINAL])
+            self.tell(means, scores)
             if self._state is not None:
                 self._state.write(self._content())
         if all(learner.given_up for learner in self._learners):
@@ -100,17 +101,17 @@ class Epochs:
 
     def _one(self, epoch: int) -> dict[str, float]:
         """One pass over the samples; returns the mean of the finite losses by exit."""
-        order = random_stream(self._settings.seed, "order", epoch).permutation(self._task.samples)
+        order = random_stream(self._settings.seed, "order", epoch).permutation(self._task.samples_in(epoch))
         seed_torch(self._device, self._settings.seed, "epoch", epoch)
         totals, counts = dict.fromkeys(self.history, 0.0), dict.fromkeys(self.history, 0)
         self._task.train_mode()
-        for number, positions in enumerate(np.array_split(order, self._steps)):
-            step = epoch * self._steps + number
+        before, total = sum(self._steps[:epoch]), sum(self._steps)
+        for step, positions in enumerate(np.array_split(order, self._steps[epoch]), start=before):
             for name, loss in self._step(positions, epoch, step).items():
                 if math.isfinite(loss):
                     totals[name] += loss * len(positions)
                     counts[name] += len(positions)
-            self._stages.progress((step + 1) / (self._steps * self._settings.epochs))
+            self._stages.progress((step + 1) / total)
         return {name: totals[name] / counts[name] if counts[name] else math.nan for name in totals}
 
     def _step(self, positions: np.ndarray[Any, Any], epoch: int, step: int) -> dict[str, float]:
@@ -125,7 +126,7 @@ class Epochs:
             total = torch.stack([losses[name] for learner in sound for name in learner.names]).sum()
             scaled: Tensor = self._scaler.scale(total)
             scaled.backward()  # type: ignore[no-untyped-call] # torch has no types for it
-            share = rate_share(step, self._steps * self._settings.epochs)
+            share = rate_share(step, sum(self._steps))
             for learner in sound:
                 learner.step(share, self._scaler)
             self._scaler.update()
@@ -135,7 +136,9 @@ class Epochs:
                 self._stages.detail(f"{_listed(learner.names)}: loss not finite in step {step + 1}; {_next(learner)}")
         return values
 
-    def _tell(self, means: Mapping[str, float], agreements: Sequence[float]) -> None:
+    def tell(self, means: Mapping[str, float], scores: Mapping[str, Score]) -> None:
+        """Explain the epoch that was finished, from the mean losses and the scores of the exits."""
+        agreements = [scores[name].agreement for name in means if name != FINAL]
         mean = float(np.mean(list(means.values())))
         spread = f"agreement {min(agreements):.2%} to {max(agreements):.2%}"
         self._stages.detail(f"epoch {self.finished}/{self._settings.epochs}: mean loss {mean:.4f}, validation {spread}")

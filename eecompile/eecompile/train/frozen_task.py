@@ -45,8 +45,7 @@ class FrozenTask:
         self._attached, self._training, self._held, self._losses = attached, training, held, losses
         self._arithmetic, self._batch, self._ignored = arithmetic, batch, ignored
 
-    @property
-    def samples(self) -> int:
+    def samples_in(self, epoch: int) -> int:  # noqa: ARG002 - the same in every epoch
         """How many samples an epoch trains on."""
         return len(self._training)
 

@@ -58,8 +58,7 @@ class JointTask:
         self._candidates = {head.name: taps.count(head.tap) for head in attached.attachment.heads}
         self._losses = HeadLosses(attached, settings, weights, ignored=reader.ignored)
 
-    @property
-    def samples(self) -> int:
+    def samples_in(self, epoch: int) -> int:  # noqa: ARG002 - the same in every epoch
         """How many samples an epoch trains on."""
         return len(self._rows)
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -10,7 +10,7 @@ from torch.nn import Parameter
 
 from eecompile.attach.attachment import FINAL
 from eecompile.train.score import Score
-from eecompile.train.step_limit import layers_of, limit_gradients
+from eecompile.train.step_limit import MOST_OF_LAYER, layers_of, limit_gradients
 
 __all__ = ["Best", "Learner", "WeightGroup"]
 
@@ -41,7 +41,7 @@ class Best:
         weights: a copy of the learner's state, with buffers.
         value: by which epochs are compared.
         epoch: counted from 1; 0: before training.
-        scores: of the learner's exits and of the final exit.
+        scores: of the learner's exits, and of the final exit where it is measured.
     """
 
     weights: dict[str, Tensor]
@@ -65,7 +65,10 @@ class Learner:
         peak: the learning rate at the peak, as it is now.
         given_up: whether it no longer learns.
         best: None until something was kept.
+        most_of_layer: how far one step may move a layer, see `limit_gradients`.
     """
+
+    most_of_layer: ClassVar[float] = MOST_OF_LAYER
 
     def __init__(
         self,
@@ -99,7 +102,7 @@ class Learner:
             group["lr"] = share * self.peak / group["loss_weight"]
             rates |= dict.fromkeys(map(id, group["params"]), group["lr"])
         scaler.unscale_(self._optimiser)
-        limit_gradients(self._layers, rates)
+        limit_gradients(self._layers, rates, self.most_of_layer)
         scaler.step(self._optimiser)
 
     def keep(self, epoch: int, scores: Mapping[str, Score]) -> None:
@@ -109,7 +112,7 @@ class Learner:
         value = self._value(scores)
         if self.best is None or value >= self.best.value:
             weights = {name: tensor.detach().cpu().clone() for name, tensor in self._module.state_dict().items()}
-            chosen = {name: scores[name] for name in dict.fromkeys((*self.names, FINAL))}
+            chosen = {name: scores[name] for name in dict.fromkeys((*self.names, FINAL)) if name in scores}
             self.best = Best(weights=weights, value=value, epoch=epoch, scores=chosen)
 
     def restart(self) -> None:

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-__all__ = ["distillation", "early_to_last", "exit_weights", "label_loss"]
+__all__ = ["distillation", "early_to_last", "exit_weights", "label_loss", "soft_targets"]
 
 
 def distillation(logits: Tensor, teacher: Tensor, *, alpha: float, temperature: float) -> Tensor:
@@ -19,8 +19,13 @@ def distillation(logits: Tensor, teacher: Tensor, *, alpha: float, temperature: 
     KL is the sum over classes. Gati's published code takes the mean over classes instead, so that its first term is
     smaller by the number of classes.
     """
-    soft = temperature**2 * _divergence(teacher / temperature, logits / temperature)
+    soft = soft_targets(logits, teacher, temperature=temperature)
     return alpha * soft + (1 - alpha) * functional.cross_entropy(logits, teacher.argmax(1))
+
+
+def soft_targets(logits: Tensor, teacher: Tensor, *, temperature: float) -> Tensor:
+    """T²·KL(softmax(t/T) ‖ softmax(z/T)), for logits z and a teacher's logits t."""
+    return temperature**2 * _divergence(teacher / temperature, logits / temperature)
 
 
 def label_loss(logits: Tensor, labels: Tensor, *, ignored: int | None) -> Tensor:

@@ -15,11 +15,10 @@ Index = NDArray[np.integer[Any]]
 
 
 class Task(Protocol):
-    """Frozen or joint training of one network on one set of samples."""
+    """Training of one network, or of its heads, on one set of samples."""
 
-    @property
-    def samples(self) -> int:
-        """How many samples an epoch trains on."""
+    def samples_in(self, epoch: int) -> int:
+        """How many samples an epoch trains on; `epoch` counts from 0."""
 
     def train_mode(self) -> None:
         """Put what trains into training mode, and everything else into evaluation mode."""

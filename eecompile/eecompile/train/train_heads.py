@@ -1,10 +1,9 @@
 """Train the heads of an attached network."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from time import perf_counter
-from typing import Any
 
 from eecompile.attach.attached import Attached
 from eecompile.input_info import InputInfo
@@ -16,17 +15,16 @@ from eecompile.train.frozen_task import FrozenTask
 from eecompile.train.head_losses import HeadLosses
 from eecompile.train.hold_out import hold_out
 from eecompile.train.joint_task import JointTask
-from eecompile.train.learner import Learner
 from eecompile.train.learners import make_learners
 from eecompile.train.make_report import final_accuracy, head_reports
 from eecompile.train.random_streams import own_torch_numbers, seed_torch
 from eecompile.train.report import TrainReport
+from eecompile.train.run_epochs import earlier_state, run_epochs
 from eecompile.train.run_identity import run_identity
 from eecompile.train.sample_reader import SampleReader
 from eecompile.train.settings import TrainSettings
 from eecompile.train.state_file import StateFile
 from eecompile.train.task import Index, Task
-from eengines.errors import UserError
 from eerun.data import Samples
 
 __all__ = ["train_heads"]
@@ -68,7 +66,7 @@ def train_heads(
     reader = SampleReader(inputs, samples, attached.attachment.output, settings, arithmetic.device)
     parts = hold_out(len(reader), settings.validation, settings.seed)
     file = None if state is None else StateFile(state, run_identity(attached, inputs, samples, settings, arithmetic))
-    content = _earlier(file, stages) if resume else None
+    content = earlier_state(file, stages) if resume else None
     with (
         _on_device(attached, arithmetic),
         own_torch_numbers(arithmetic.device),
@@ -79,7 +77,7 @@ def train_heads(
         learners = make_learners(attached, settings)
         epochs = Epochs(task, learners, settings, arithmetic, stages, file)
         with stages.stage("train heads"):
-            interrupted = _run(epochs, learners, content)
+            interrupted = run_epochs(epochs, learners, content)
     return TrainReport(
         heads=head_reports([head.name for head in attached.attachment.heads], learners, epochs),
         accuracy_final=final_accuracy(learners),
@@ -91,32 +89,6 @@ def train_heads(
         features_seconds=features_seconds if settings.mode == "frozen" else 0.0,
         device=str(arithmetic),
     )
-
-
-def _earlier(file: StateFile | None, stages: Stages) -> Mapping[str, Any] | None:
-    """What an interrupted run left; None where it did not finish an epoch."""
-    if file is None:
-        raise UserError("--resume", "got no state file, expected one", "Name the file that the first run wrote")
-    content = file.read()
-    if content is None:
-        stages.warn(f"{file}: no state yet, the training starts from the beginning")
-    return content
-
-
-def _run(epochs: Epochs, learners: Sequence[Learner], content: Mapping[str, Any] | None) -> bool:
-    """Train from the start or from a state, then put the best weights in place; returns whether Ctrl-C stopped it."""
-    if content is None:
-        epochs.start()
-    else:
-        epochs.resume(content)
-    interrupted = False
-    try:
-        epochs.run()
-    except KeyboardInterrupt:
-        interrupted = True
-    for learner in learners:
-        learner.put_best()
-    return interrupted
 
 
 @contextmanager

@@ -4,10 +4,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eecalib.certify import Losses, accuracy_losses, certify, disagreement_losses, too_few_samples, upper_bound
 from eecalib.exit_table import ExitTable
-from eecalib.replay import leave_at
+from eecalib.replay import leave
 from eecalib.thresholds.problem import Thresholds
 from eecalib.trace import SplitRecording
 from eecompile.tune.report import CertificateReport
@@ -16,6 +17,7 @@ from eengines.errors import BuildError
 from eerun.bundle import Certificate, Fallback, PolicyFile, graphs_of, policy_digest
 from eerun.circumstances import engine_version, processor_of
 from eerun.configuration import Configuration
+from eerun.folding import Grouping
 
 __all__ = ["Promise", "certify_policy"]
 
@@ -41,17 +43,22 @@ class Recorded:
     split: SplitRecording
 
     def losses(self, thresholds: Thresholds, *, agreement: bool) -> Losses:
-        """What thresholds lose on each sample."""
-        rows, index = np.arange(self.table.samples), leave_at(self.table.scores, thresholds)
+        """What thresholds lose on each sample, or in the mean of each group of a folded network."""
         if agreement:
             return self.disagreement(thresholds)
-        units = np.maximum(self.split.units, 1)
-        return accuracy_losses(self.split.reference_right / units, self.table.correct[rows, index] / units)
+        rows, index, units = np.arange(self.table.samples), self._answered(thresholds), np.maximum(self.split.units, 1)
+        right = self.table.correct[rows, index] / units
+        return accuracy_losses(self.split.reference_right / units, right, fold=self.table.fold)
 
     def disagreement(self, thresholds: Thresholds) -> Losses:
         """Where answers differ from those of the final exit of the same graphs."""
-        rows, index = np.arange(self.table.samples), leave_at(self.table.scores, thresholds)
-        return disagreement_losses(1 - self.table.agreeing[rows, index] / self.table.all_units)
+        rows, index = np.arange(self.table.samples), self._answered(thresholds)
+        differs = 1 - self.table.agreeing[rows, index] / self.table.all_units
+        return disagreement_losses(differs, fold=self.table.fold)
+
+    def _answered(self, thresholds: Thresholds) -> NDArray[np.int32]:
+        """The exit that answers each sample; images of a folded network leave in groups."""
+        return leave(self.table.scores, thresholds, fold=self.table.fold, rule=self.table.rule).answered
 
 
 def certify_policy(
@@ -96,6 +103,7 @@ def certify_policy(
         limit=limit,
         confidence=confidence,
         samples=certificate.samples,
+        groups=None if seen.table.fold == 1 else seen.table.groups,
         candidates=len(ladder),
         certified=found.index + 1,
         bound=certificate.bound,
@@ -142,4 +150,6 @@ def _certificate(
         engine_version=engine_version(way.engine),
         precision=way.entry.precision,
         processor=processor_of(way),
+        group_exit=policy.group_exit,
+        grouping=Grouping.ARRIVAL,
     )

@@ -5,17 +5,18 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
-from eecalib.trace import Played, Recording, play
+from eecalib.trace import Recording, play
 from eecalib.tuning import Candidate
 from eecalib.tuning.ladder import ladder_of
 from eecompile.build.report import SplitReport
 from eecompile.build.tune import split_report
 from eecompile.stages import Stages
 from eecompile.tune.certify_policy import Recorded, certify_policy
+from eecompile.tune.look_at_groups import look_at_groups
 from eecompile.tune.new_bundle import NewBundle, new_bundle
-from eecompile.tune.report import CertificateReport, RunReport
+from eecompile.tune.played import as_played
+from eecompile.tune.report import CertificateReport, FoldReport, RunReport
 from eecompile.tune.settings import TuneSettings
 from eecompile.tune.try_policies import Bench, TriedPolicy, split_outcome
 from eecompile.tune.tune_all import tune_all
@@ -23,7 +24,7 @@ from eecompile.tune.tuned_configuration import TunedConfiguration
 from eengines.errors import BuildError
 from eerun.configuration import HostConfiguration
 from eerun.data import Samples
-from eerun.policies import NOT_TESTED, ExitPolicy
+from eerun.folding import Easiness
 
 __all__ = ["Finished", "finish"]
 
@@ -38,6 +39,8 @@ class Finished:
         runs: what the first one does, as its engine answers.
         splits: the same by split, against the labels of the data.
         certificate: None: nothing was to be promised.
+        fold: what is particular to a folded network; None: it is none.
+        easiness: predicts easy images of a folded network; None: nothing does.
         warnings: what the user should know.
     """
 
@@ -46,6 +49,8 @@ class Finished:
     runs: RunReport
     splits: Mapping[str, SplitReport]
     certificate: CertificateReport | None
+    fold: FoldReport | None
+    easiness: Easiness | None
     warnings: tuple[str, ...]
 
 
@@ -80,12 +85,15 @@ def finish(
         first, certificate = _promised(first, new, final, settings, stages)
         new = new_bundle(bundle, shape, (first, *others), exits_change=exits_change)
     runs = _runs(first, final, recording)
+    folded = None if best.bench.fold == 1 else look_at_groups(new, first, final, splits, settings, stages)
     return Finished(
         new=new,
         configurations=(first, *others),
         runs=runs,
         splits=_reports(final, first, runs, splits),
         certificate=certificate,
+        fold=None if folded is None else folded.report,
+        easiness=None if folded is None else folded.easiness,
         warnings=(*new.warnings, *_warnings(runs, best.bench, settings)),
     )
 
@@ -95,7 +103,7 @@ def _runs(first: TunedConfiguration, final: Mapping[str, Recorded], recording: R
     bench = replace(first.tried.bench, recording=recording)
     policy = first.candidate.policy
     outcomes = {
-        name: split_outcome(bench, first.candidate, name, _as_played(policy, final[name].table))
+        name: split_outcome(bench, first.candidate, name, as_played(policy, final[name].table))
         for name in ("tune", "test")
         if name in final
     }
@@ -105,14 +113,6 @@ def _runs(first: TunedConfiguration, final: Mapping[str, Recorded], recording: R
         tune=outcomes["tune"],
         test=outcomes.get("test"),
     )
-
-
-def _as_played(policy: ExitPolicy, table: ExitTable) -> Played:
-    """A table that an engine made, as `play` makes them."""
-    tested = np.ones(table.scores.shape, np.bool_)
-    if policy.skips_by is not None:
-        tested[:, :-1] = table.scores[:, :-1] != NOT_TESTED
-    return Played(table=table, tested=tested)
 
 
 def _promised(
@@ -203,8 +203,8 @@ def _warnings(runs: RunReport, bench: Bench, settings: TuneSettings) -> list[str
     found, max_drop = [], settings.goal.max_drop
     if runs.tune.batch_ms >= bench.whole_ms:
         found.append(
-            f"exits do not pay here: expected {runs.tune.batch_ms:.2f} ms a batch of {bench.batch}, the whole "
-            f"network takes {bench.whole_ms:.2f} ms"
+            f"exits do not pay here: expected {runs.tune.batch_ms:.2f} ms a batch of {bench.batch * bench.fold}, the "
+            f"whole network takes {bench.whole_ms:.2f} ms"
         )
     if max_drop is not None and runs.test is not None and runs.test.drop > max_drop:
         promise = "" if settings.certify is not None else "; only a certificate (--certify) promises something about it"

@@ -4,12 +4,14 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eecalib.trace import SPLITS
+from eecalib.whole_groups import whole_groups
+from eecompile.stages import Stages
 from eengines.errors import DataError
 from eerun.bundle import Bundle
 from eerun.data import Samples, default_data_path, digest, load_data, make_splits
 from eerun.inputs import check_inputs
 
-__all__ = ["load_splits"]
+__all__ = ["load_splits", "load_whole_groups"]
 
 
 def load_splits(bundle: Bundle, source: str | None) -> Mapping[str, Samples]:
@@ -38,3 +40,25 @@ def load_splits(bundle: Bundle, source: str | None) -> Mapping[str, Samples]:
             problem = f"its {name} split is not that of the build, so that weights or thresholds may have seen it"
             raise DataError(str(path), problem, "Give the data of the build")
     return splits
+
+
+def load_whole_groups(bundle: Bundle, source: str | None, stages: Stages) -> Mapping[str, Samples]:
+    """Load the data as `load_splits` does; of a folded network each split is cut to whole groups.
+
+    Args:
+        bundle: the bundle.
+        source: see `load_splits`.
+        stages: where it is said what is left out.
+
+    Raises:
+        DataError: see `load_splits`; or a split does not fill one group.
+    """
+    splits, fold = load_splits(bundle, source), bundle.manifest.images_a_row
+    if fold == 1:
+        return splits
+    found = {}
+    for name, samples in splits.items():
+        found[name], left_out = whole_groups(samples, fold, where=f"split {name!r}")
+        if left_out:
+            stages.detail(f"{name}: {left_out} of {len(samples)} images left out, the others are groups of {fold}")
+    return found

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 
 from eecalib.tuning.goal import Goal
-from eecalib.tuning.tuners import MAP_TUNERS, TUNERS
+from eecalib.tuning.tuners import MAP_TUNERS, TUNERS, tuners_for
 from eecompile.tune.settings import TuneSettings
 from eecompile.tune.try_policies import TriedPolicy
 from eengines.errors import BuildError, UserError
 from eerun.bundle import Bundle
 
-__all__ = ["pick", "refuse_unusable"]
+__all__ = ["pick", "refuse_unusable", "refuse_when_folded"]
 
 
 ALIKE = 0.01
@@ -63,9 +63,30 @@ def refuse_unusable(bundle: Bundle, settings: TuneSettings) -> None:
     """Refuse what cannot be done to a bundle before long work.
 
     Raises:
-        UserError: graphs shall change of a network whose sequence length is dynamic.
+        UserError: graphs shall change of a network whose sequence length is dynamic or which is folded, or a rule for
+            groups is given for one that is not.
     """
+    if bundle.manifest.fold is not None:
+        refuse_when_folded(bundle.manifest.fold.factor, settings)
+    elif settings.fold_exit is not None:
+        problem = f"got {settings.fold_exit.value!r} for a network that is not folded: samples leave one by one"
+        raise UserError("--fold-exit", problem, "Leave it out")
     for flag, given in (("--select-exits", settings.select_exits), ("--split-heads", settings.split_heads)):
         if given and bundle.manifest.lengths:
             problem = "the network has a dynamic sequence length, and costs of new graphs are measured at fixed sizes"
             raise UserError(flag, problem, "Leave it out; to drop exits, build again with --exits")
+
+
+def refuse_when_folded(fold: int, settings: TuneSettings) -> None:
+    """Refuse what cannot be done to a network folded by `fold`.
+
+    Raises:
+        UserError: heads apart, sets of exits, or a policy whose thresholds are shares of samples.
+    """
+    if settings.split_heads:
+        problem = f"the network is folded by {fold}, and a head of its own would run for some images of a group only"
+        raise UserError("--split-heads", problem, "Leave it out")
+    if settings.select_exits:
+        problem = f"sets of exits are compared by shares of samples, and images of a network folded by {fold} leave in"
+        raise UserError("--select-exits", f"{problem} groups", "Leave it out, or build again with --exits")
+    tuners_for(settings.policies, maps=False, fold=fold)

@@ -76,7 +76,7 @@ def float32_answers(
     engine, precision = REFERENCE
     with stages.stage("whole network in float32, for comparison"):
         way = choose_configuration(bundle, engine=engine, precision=precision)
-        whole, step = way.open_whole(threads=threads), way.costs().max_batch
+        whole, step = way.open_whole(threads=threads), way.costs().max_batch * bundle.manifest.images_a_row
         total, done, answers = sum(map(len, splits.values())), 0, {}
         for name, samples in splits.items():
             parts = []

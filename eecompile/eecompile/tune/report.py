@@ -2,14 +2,28 @@
 
 from dataclasses import dataclass
 
+from eecalib.partners import PartnerAgreement
 from eecompile.build.report import RankReport
+from eerun.folding import GroupExit
 
-__all__ = ["CertificateReport", "PointReport", "PolicyReport", "RunReport", "SplitOutcome", "TuneReport"]
+__all__ = [
+    "CertificateReport",
+    "EasinessReport",
+    "FoldReport",
+    "PointReport",
+    "PolicyReport",
+    "RuleReport",
+    "RunReport",
+    "SplitOutcome",
+    "TuneReport",
+]
 
 
 @dataclass(frozen=True, kw_only=True)
 class SplitOutcome:
     """What a policy with its thresholds gives on one split. Milliseconds are expected, of a batch.
+
+    Samples of a folded network are images.
 
     Attributes:
         accuracy: share of answers that are right (labels, or where the drop is in agreement float32's answers).
@@ -19,8 +33,8 @@ class SplitOutcome:
         batch_p99_ms: what one batch in a hundred exceeds.
         single_ms: of one sample alone.
         macs: millions of multiply-accumulates a sample, estimated; None: not known for these graphs.
-        shares: of the samples that leave at each exit.
-        tested: share of the samples whose head runs at each early exit.
+        shares: of the samples that each exit answers.
+        tested: share of the samples, or groups of a folded network, whose head runs at each early exit.
     """
 
     accuracy: float
@@ -104,6 +118,7 @@ class CertificateReport:
         limit: the promise.
         confidence: of it.
         samples: of *certify*.
+        groups: of a folded network, how many groups these are: they are independent, images of one are not; else None.
         candidates: how many were tested.
         certified: how many were.
         bound: upper confidence bound of the risk of what the bundle runs.
@@ -120,6 +135,54 @@ class CertificateReport:
     bound: float
     risk_certify: float
     risk_test: float | None
+    groups: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class RuleReport:
+    """What the bundle would do if groups left by some rule, with the thresholds that it has.
+
+    Attributes:
+        rule: when a group leaves.
+        tune: on *tune*.
+        test: on samples that chose nothing; None: there are none.
+    """
+
+    rule: GroupExit
+    tune: SplitOutcome
+    test: SplitOutcome | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class EasinessReport:
+    """How well the exit that answers an image is predicted before the network runs.
+
+    Attributes:
+        images: of *tune*, that it was fitted to.
+        rank_correlation: Spearman's, between predicted and true exit of images held out.
+    """
+
+    images: int
+    rank_correlation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class FoldReport:
+    """What is particular to a folded network.
+
+    Attributes:
+        factor: images a row.
+        rule: when a group leaves.
+        rules: every rule, with the same thresholds.
+        partners: how much an answer depends on the images beside it, on *test*; None: there is none.
+        easiness: None: nothing could be fitted.
+    """
+
+    factor: int
+    rule: GroupExit
+    rules: tuple[RuleReport, ...]
+    partners: PartnerAgreement | None
+    easiness: EasinessReport | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -130,8 +193,8 @@ class TuneReport:
         bundle: name of the bundle's folder.
         configuration: that policies were tried on.
         goal: in words.
-        batch: size of the batches that are expected.
-        samples: number of samples by split.
+        batch: size of the batches that are expected, in samples, of a folded network in images.
+        samples: number of samples by split, of a folded network those in whole groups.
         whole_ms: measured milliseconds of a batch in the fastest whole network without exit heads.
         whole_single_ms: the same of one sample.
         fastest_whole: name of that configuration.
@@ -145,6 +208,7 @@ class TuneReport:
         seconds: together; recording and measuring included.
         search_seconds: of all policies.
         peak_bytes: most memory that the process held.
+        fold: None: the network is not folded.
     """
 
     bundle: str
@@ -165,3 +229,4 @@ class TuneReport:
     seconds: float
     search_seconds: float
     peak_bytes: int
+    fold: FoldReport | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 from eecalib.certify import Method
 from eecalib.tuning.goal import Goal
 from eengines.errors import UserError
+from eerun.folding import GroupExit
 
 __all__ = ["TuneSettings"]
 
@@ -24,10 +25,11 @@ class TuneSettings:
         budget_ms: what a batch of `batch` may cost on average.
         budget_macs: millions of multiply-accumulates that a sample may cost on average.
         agreement: the drop is in agreement with the final exit in float32, not in accuracy; so it is without labels.
-        batch: size of the batches that are expected; None: the largest.
+        batch: size of the batches that are expected, of a folded network in images; None: the largest.
         select_exits: drop the exits that do not pay, and merge their segments.
         max_tail: how much longer than the fastest whole network one batch in a hundred may take; None: no limit.
         split_heads: whether heads are graphs of their own; None: where the policy skips exits.
+        fold_exit: when a group of a folded network leaves; None: as the bundle says.
         certify: largest risk to promise: of the drop, or of disagreement; None: promise nothing.
         confidence: of the promise.
         certify_method: `betting` or `hoeffding-bentkus`.
@@ -51,6 +53,7 @@ class TuneSettings:
     select_exits: bool = False
     max_tail: float | None = None
     split_heads: bool | None = None
+    fold_exit: GroupExit | None = None
     certify: float | None = None
     confidence: float = 0.95
     certify_method: Method = "betting"

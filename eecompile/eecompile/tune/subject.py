@@ -7,7 +7,7 @@ from eecalib.certify import samples_needed
 from eecalib.trace import Recording, open_recording
 from eecompile.stages import Stages
 from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
-from eecompile.tune.load_splits import load_splits
+from eecompile.tune.load_splits import load_whole_groups
 from eecompile.tune.pick import refuse_unusable
 from eecompile.tune.record import check_recording, record_bundle
 from eecompile.tune.settings import TuneSettings
@@ -18,6 +18,7 @@ from eerun.bundle import Bundle
 from eerun.configuration import HostConfiguration
 from eerun.costs import CostTable
 from eerun.data import Samples
+from eerun.folding import rows_of
 
 __all__ = ["Subject", "find_subject"]
 
@@ -31,7 +32,7 @@ class Subject:
         splits: the samples.
         recording: of that configuration, with the right answers for labels.
         agreement: whether these are float32's answers.
-        batch: size of the batches that are expected.
+        batch: rows of the batches that are expected: samples, or groups of a folded network.
         fastest: the configuration whose whole network takes the least for such a batch.
     """
 
@@ -86,15 +87,17 @@ def find_subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subj
         recorded=None if opened is None else opened.configuration,
     )
     costs = way.costs()
-    batch = settings.batch or costs.max_batch
+    fold, rule = bundle.manifest.images_a_row, settings.fold_exit or way.policy().group_exit
+    batch = costs.max_batch if settings.batch is None else rows_of(settings.batch, fold)
     if batch > costs.max_batch:
-        raise UserError("--batch", f"got {batch}, the bundle was measured up to {costs.max_batch}", "Give less")
-    splits = load_splits(bundle, settings.data)
-    _refuse_few(splits, settings)
+        most = fold * costs.max_batch
+        raise UserError("--batch", f"got {settings.batch}, the bundle was measured up to {most}", "Give less")
+    splits = load_whole_groups(bundle, settings.data, stages)
+    _refuse_few(splits, settings, fold)
     recording = opened or record_bundle(way, splits, stages, threads=settings.threads)
     check_recording(recording, way, splits)
     agreement = settings.agreement or any(samples.labels is None for samples in splits.values())
-    agreed = {name: split.against(agreement=agreement) for name, split in recording.splits.items()}
+    agreed = {name: split.against(agreement=agreement).under(rule) for name, split in recording.splits.items()}
     return Subject(
         way=way,
         splits=splits,
@@ -105,12 +108,12 @@ def find_subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subj
     )
 
 
-def _refuse_few(splits: Mapping[str, Samples], settings: TuneSettings) -> None:
-    """Refuse a promise that so many samples do not show, whatever they answer."""
+def _refuse_few(splits: Mapping[str, Samples], settings: TuneSettings, fold: int) -> None:
+    """Refuse a promise that so many samples do not show, whatever they answer; groups of them are independent."""
     if settings.certify is None:
         return
     got = len(splits["certify"]) if "certify" in splits else 0
-    least = samples_needed(settings.certify, settings.confidence, settings.certify_method)
+    least = fold * samples_needed(settings.certify, settings.confidence, settings.certify_method)
     if got < least:
         raise BuildError(
             f"--certify {settings.certify:.2%}",

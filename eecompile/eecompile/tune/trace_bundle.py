@@ -6,7 +6,7 @@ from pathlib import Path
 from eecalib.trace import Recording, write_recording
 from eecompile.stages import Stages
 from eecompile.tune.configuration_to_try import configuration_to_try, configurations_here
-from eecompile.tune.load_splits import load_splits
+from eecompile.tune.load_splits import load_whole_groups
 from eecompile.tune.record import record_bundle
 from eengines.errors import UserError
 from eerun.bundle import open_bundle
@@ -52,7 +52,7 @@ def trace_bundle(path: Path, settings: TraceSettings, stages: Stages) -> tuple[R
     way = configuration_to_try(
         bundle, configurations_here(bundle), engine=settings.engine, precision=settings.precision
     )
-    splits = load_splits(bundle, settings.data)
+    splits = load_whole_groups(bundle, settings.data, stages)
     recording = record_bundle(way, splits, stages, threads=settings.threads)
     with stages.stage("write the trace"):
         written = write_recording(recording, output)

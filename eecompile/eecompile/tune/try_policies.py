@@ -1,13 +1,13 @@
 """Try every policy on the graphs of one shape."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import perf_counter
 
 import numpy as np
 
 from eecalib.exit_choice.merged_costs import merged_costs
-from eecalib.trace import Played, Recording, play
+from eecalib.trace import ExitTrace, Played, Recording, play
 from eecalib.tuning import Candidate, TuningData, evaluate
 from eecalib.tuning.batch_times import batch_times
 from eecalib.tuning.goal import Goal
@@ -20,6 +20,7 @@ from eecompile.tune.variant import Shape
 from eengines.errors import DataError, UserError
 from eerun.bundle import Manifest
 from eerun.costs import CostTable
+from eerun.folding import GroupExit
 
 __all__ = ["Bench", "TriedPolicy", "mac_table", "refused", "report_of", "split_outcome", "try_policies"]
 
@@ -38,9 +39,9 @@ class Bench:
         recording: of all exits of the bundle, with the right answers for labels.
         shape: which of them there are.
         costs: measured.
-        macs: the same in millions of multiply-accumulates a sample; None: not known.
+        macs: the same in millions of multiply-accumulates a sample, of a folded network an image; None: not known.
         names: of the exits of the bundle.
-        batch: size of the batches that are expected.
+        batch: rows of the batches that are expected: samples, or groups of a folded network.
         whole: costs of the fastest whole network, as a chain of one segment; measured in the same run.
         seed: of everything that is drawn.
     """
@@ -53,6 +54,16 @@ class Bench:
     batch: int
     whole: CostTable
     seed: int
+
+    @property
+    def fold(self) -> int:
+        """Images a row; 1: the network is not folded."""
+        return self.recording.splits["tune"].trace.fold
+
+    @property
+    def rule(self) -> GroupExit:
+        """When a group of a folded network leaves."""
+        return self.recording.splits["tune"].trace.rule
 
     @property
     def whole_ms(self) -> float:
@@ -166,8 +177,7 @@ def split_outcome(bench: Bench, candidate: Candidate, split: str, played: Played
     data, recorded = bench.data(split), bench.recording.splits[split]
     played = play(candidate.policy, data.trace) if played is None else played
     outcome = evaluate(candidate, data, played)
-    left, run = outcome.exit_index, played.tested
-    times = batch_times(left, run, data.costs, batch=data.batch, batches=BATCHES, seed=data.seed)
+    times = batch_times(outcome.left, played.tested_rows, data.costs, batch=data.batch, batches=BATCHES, seed=data.seed)
     macs = None if bench.macs is None else evaluate(candidate, bench.data(split, macs=True), played).expected_ms
     said = played.table.answers[np.arange(data.samples), outcome.exit_index]
     return SplitOutcome(
@@ -176,25 +186,37 @@ def split_outcome(bench: Bench, candidate: Candidate, split: str, played: Played
         agreement=float((said == recorded.float32).mean()),
         batch_ms=outcome.expected_ms,
         batch_p99_ms=float(np.quantile(times, 0.99)),
-        single_ms=evaluate(candidate, bench.data(split, batch=1), played).expected_ms,
+        single_ms=_alone_ms(bench, candidate, split, played),
         macs=macs,
         shares=outcome.shares,
         tested=outcome.tested,
     )
 
 
+def _alone_ms(bench: Bench, candidate: Candidate, split: str, played: Played) -> float:
+    """Expected milliseconds of one sample alone; an image of a folded network has a row for itself then."""
+    data, trace = bench.data(split, batch=1), bench.data(split).trace
+    if isinstance(trace, ExitTrace) and trace.fold > 1:
+        data = replace(data, trace=replace(trace, fold=1))
+        played = replace(played, table=replace(played.table, fold=1))
+    return evaluate(candidate, data, played).expected_ms
+
+
 def mac_table(manifest: Manifest, shape: Shape) -> CostTable | None:
-    """Millions of multiply-accumulates a sample of each segment, as costs of one row; None: heads are apart."""
+    """Millions of multiply-accumulates a sample of each segment, as costs of one row; None: heads are apart.
+
+    An image of a folded network takes its share of a row.
+    """
     if shape.heads_apart:
         return None
-    segments = manifest.segments
+    segments, a_sample = manifest.segments, 1e6 * manifest.images_a_row
     table = CostTable(
         engine="macs",
         precision="macs",
         device="any",
         buckets=(1,),
-        segment_ms=tuple((entry.macs / 1e6,) for entry in segments),
-        whole_ms=(manifest.whole_macs / 1e6,),
+        segment_ms=tuple((entry.macs / a_sample,) for entry in segments),
+        whole_ms=(manifest.whole_macs / a_sample,),
         move_ms=(0.0,) * (len(segments) - 1),
     )
     return table if len(shape.kept) == len(segments) - 1 else merged_costs(table, shape.kept)

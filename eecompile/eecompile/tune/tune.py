@@ -6,7 +6,7 @@ from pathlib import Path
 from resource import RUSAGE_SELF, getrusage
 from time import perf_counter
 
-from eecalib.tuning.tuners import Tuner, tuners_for
+from eecalib.tuning.tuners import Tuner, left_out_when_folded, tuners_for
 from eecompile.stages import Stages
 from eecompile.tune.drop_exits import exit_sets
 from eecompile.tune.finish import Finished, finish
@@ -19,7 +19,7 @@ from eecompile.tune.try_policies import Bench, TriedPolicy, try_policies
 from eecompile.tune.variant import Shape, measure_shapes
 from eecompile.tune.write_tune import write_tune
 from eengines.errors import BuildError
-from eerun.bundle import check_amendable, open_bundle
+from eerun.bundle import Bundle, check_amendable, open_bundle
 
 __all__ = ["tune"]
 
@@ -56,7 +56,7 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
     bundle = open_bundle(path)
     if not settings.dry_run:
         check_amendable(path)
-    tuners = tuners_for(settings.policies, maps=bundle.manifest.task == MAPS)
+    tuners = _tuners(bundle, settings, stages)
     subject = find_subject(bundle, settings, stages)
     settings = replace(settings, agreement=subject.agreement)
     clock = perf_counter()
@@ -75,6 +75,16 @@ def tune(path: Path, settings: TuneSettings, stages: Stages) -> TuneReport:
         with stages.stage("write the bundle"):
             write_tune(bundle, finished, report, settings, stages)
     return report
+
+
+def _tuners(bundle: Bundle, settings: TuneSettings, stages: Stages) -> dict[str, Tuner]:
+    """What is tried; of a folded network `all` leaves out what counts shares of samples, with a word."""
+    fold = bundle.manifest.images_a_row
+    left_out = () if fold == 1 else left_out_when_folded(settings.policies)
+    if left_out:
+        names = ", ".join(left_out)
+        stages.warn(f"{names}: left out, their shares are of samples; images of a folded network leave in groups")
+    return tuners_for(settings.policies, maps=bundle.manifest.task == MAPS, fold=fold)
 
 
 def _try_all(
@@ -162,7 +172,7 @@ def _report(
         bundle=subject.bundle.path.name,
         configuration=subject.way.name,
         goal=_goal_words(settings),
-        batch=subject.batch,
+        batch=subject.batch * best.bench.fold,
         samples={name: split.trace.samples for name, split in subject.recording.splits.items()},
         whole_ms=best.bench.whole_ms,
         whole_single_ms=best.bench.whole.run_ms(0, 1),
@@ -177,6 +187,7 @@ def _report(
         seconds=0.0,
         search_seconds=0.0,
         peak_bytes=0,
+        fold=finished.fold,
     )
 
 

@@ -103,7 +103,8 @@ def _tune_other(
     except EngineError as error:
         stages.warn(f"{way.name} was not tuned: {error.where}: {error.problem}")
         return None
-    agreed = {name: split.against(agreement=settings.agreement) for name, split in recording.splits.items()}
+    rule = best.bench.rule
+    agreed = {name: split.against(agreement=settings.agreement).under(rule) for name, split in recording.splits.items()}
     bench = Bench(
         recording=replace(recording, splits=agreed),
         shape=best.bench.shape,

@@ -70,7 +70,10 @@ def tuned_configuration(
     segments = entry.segments[: len(graphs.segments)]
     new = replace(entry, segments=segments, heads=heads[: len(graphs.heads)])
     policy = PolicyFile(
-        policy=candidate.policy.name, thresholds=candidate.thresholds, parameters=parameters_of(candidate.policy)
+        policy=candidate.policy.name,
+        thresholds=candidate.thresholds,
+        parameters=parameters_of(candidate.policy),
+        group_exit=tried.bench.rule,
     )
     files: dict[str, object] = dict(zip((*segments, *new.heads), (*graphs.segments, *graphs.heads), strict=True))
     files[entry.policy] = policy

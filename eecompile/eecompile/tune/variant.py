@@ -50,11 +50,12 @@ class ExitGraphs:
         skips = self.policy.skips_by if self.heads else None
         heads = (*self.heads, *(None,) * (len(self.segments) - len(self.heads)))
         return Chain(
-            inputs=tuple(entry.spec for entry in way.bundle.manifest.inputs),
+            inputs=way.row_specs(),
             segments=tuple(
                 ChainSegment(graph=graph, logits=names.logits, score=names.score, head=head)
                 for graph, names, head in zip(self.segments, self.names, heads, strict=True)
             ),
+            fold=way.bundle.manifest.images_a_row,
             skipping=None
             if skips is None
             else Skipping(

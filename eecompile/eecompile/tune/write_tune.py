@@ -9,7 +9,7 @@ from eecompile.tune.pictures import pareto_pictures
 from eecompile.tune.report import TuneReport
 from eecompile.tune.settings import TuneSettings
 from eengines.errors import BundleError
-from eerun.bundle import REFRESH_NAME, TUNE_NAME, Bundle, Manifest, bundle_lock, rewrite_bundle
+from eerun.bundle import EASINESS_NAME, REFRESH_NAME, TUNE_NAME, Bundle, Manifest, bundle_lock, rewrite_bundle
 
 __all__ = ["write_tune"]
 
@@ -26,13 +26,16 @@ def write_tune(bundle: Bundle, finished: Finished, report: TuneReport, settings:
     files[TUNE_NAME] = report
     build = _build_report(bundle, finished, report, settings)
     files[bundle.manifest.report] = build
+    if finished.easiness is not None:
+        files[EASINESS_NAME] = finished.easiness
     float32 = None if build.tune is None else build.tune.accuracy_float32
     files |= pareto_pictures(report, 1.0 if settings.agreement or float32 is None else float32, stages)
 
     def change(manifest: Manifest) -> Manifest:
         if manifest != bundle.manifest:
             raise BundleError(str(bundle.path), "it was changed while it was tuned", "Tune it again")
-        return replace(new.manifest, files=manifest.files)
+        easiness = manifest.easiness if finished.easiness is None else EASINESS_NAME
+        return replace(new.manifest, files=manifest.files, easiness=easiness)
 
     with bundle_lock(bundle.path):
         rewrite_bundle(bundle.path, change, files, drop=(REFRESH_NAME,))
@@ -66,6 +69,7 @@ def _build_report(bundle: Bundle, finished: Finished, report: TuneReport, settin
     return replace(
         old,
         policy=first.policy.policy,
+        group_exit=first.policy.group_exit,
         max_drop=settings.goal.max_drop,
         drop_measure="agreement" if settings.agreement else "accuracy",
         trials=(*kept, *(trial for trial in trials.values() if not trial.kept)),

@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from eengines.tensors import Array
 from eerun.configuration import Configuration
 from eerun.executor import Executor, LengthExecutor, Step
+from eerun.folding import Grouping
 from eerun.model import Model
+from eerun.open_grouped import open_grouped
 
 __all__ = ["Answer", "ChainContestants", "Contestant"]
 
@@ -46,7 +48,7 @@ class ChainContestants:
     Attributes:
         way: its engine and precision.
         model: the bundle, ready to answer.
-        executor: runs its segments.
+        executor: runs its segments; images of a folded network in the grouping that was asked for.
         policy: name of the exit policy.
 
     Raises:
@@ -54,11 +56,11 @@ class ChainContestants:
         EngineError: the backend refuses a graph.
     """
 
-    def __init__(self, way: Configuration, *, threads: int) -> None:
+    def __init__(self, way: Configuration, *, threads: int, grouping: Grouping = Grouping.ARRIVAL) -> None:
         costs, policy = way.costs(), way.policy()
         self.way = way
         self.policy = policy.policy
-        executor: Executor = way.open_chain(threads=threads)
+        executor = open_grouped(way, grouping, threads=threads)
         self.executor = executor
 
         def model(thresholds: Sequence[float | None], executor: Executor = executor) -> Model:
@@ -69,6 +71,7 @@ class ChainContestants:
                 executor=executor,
                 costs=costs,
                 thresholds=thresholds,
+                grouping=grouping,
             )
 
         self.model = model(policy.thresholds)

@@ -35,7 +35,7 @@ class CostMeter:
     """
 
     def __init__(self, chain: Executor, whole: HasRun, costs: CostTable, *, batch: int) -> None:
-        """Prepare the buckets that a batch of `batch` samples can need: all up to the first that holds it."""
+        """Prepare the buckets that a batch of `batch` rows can need: all up to the first that holds it."""
         fitting = [index for index, bucket in enumerate(costs.buckets) if bucket >= min(batch, costs.max_batch)]
         self._costs, self._used = costs, fitting[0] + 1
         self._segments, buckets = chain.segments, costs.buckets[: self._used]

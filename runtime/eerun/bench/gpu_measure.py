@@ -14,6 +14,7 @@ from eerun.device_executor import DeviceExecutor
 from eerun.device_executor.profile import ChainProfiler
 from eerun.device_executor.profile_result import ChainProfile, WholeProfile
 from eerun.device_executor.profile_whole import profile_whole
+from eerun.executor import GroupedExecutor
 
 __all__ = ["bench_card", "measure_gpu"]
 
@@ -66,7 +67,7 @@ def measure_gpu(
         compute_capability=None if capability is None else "{}.{}".format(*capability),
         driver=way.device.driver,
         in_flight=min(settings.in_flight, -(-settings.batch_size // chain.executor.max_batch)),
-        device_exits=isinstance(chain.executor, DeviceExecutor) and chain.executor.device_exits,
+        device_exits=_by_device(chain),
         rows=rows,
         chain=with_exits,
         exits_off=exits_off,
@@ -91,9 +92,14 @@ def _profile_chain(
         )
         with_exits = profiler.profile(thresholds)
         off = profiler.profile((None,) * len(thresholds))
-        by_device = isinstance(chain.executor, DeviceExecutor) and chain.executor.device_exits
-        boundary_us = profiler.device_boundary_us(thresholds, with_exits) if by_device else None
+        boundary_us = profiler.device_boundary_us(thresholds, with_exits) if _by_device(chain) else None
     return with_exits, off, boundary_us
+
+
+def _by_device(chain: ChainContestants) -> bool:
+    """Whether the device goes from exit to exit by itself."""
+    executor = chain.executor.within if isinstance(chain.executor, GroupedExecutor) else chain.executor
+    return isinstance(executor, DeviceExecutor) and executor.device_exits
 
 
 def _profile_whole(way: OnDevice, inputs: Mapping[str, Array], *, rows: int, rounds: int) -> WholeProfile:

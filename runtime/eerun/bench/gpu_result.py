@@ -98,7 +98,7 @@ class GpuSummary:
         driver: version of the driver.
         in_flight: batches of this size that run at once in one call: more than one only beyond the largest bucket.
         device_exits: whether the card goes from exit to exit by itself.
-        rows: samples of the batch that was taken apart.
+        rows: samples of the batch that was taken apart, of a folded network images.
         chain: that batch with exits.
         exits_off: the same when nobody leaves early.
         whole_name: the whole network that was taken apart, and whose energy was measured: the fastest of those that

@@ -1,6 +1,6 @@
 """The heats: every whole network runs for a short time, and the fastest come into the run."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter_ns
@@ -12,7 +12,9 @@ from eengines.tensors import Array
 from eerun.bench.batches import batches_of
 from eerun.bench.settings import BenchSettings
 from eerun.bench.turns import Settle, block_batches, turns_of_block
+from eerun.bench.unfolded import unfolded_names
 from eerun.bench.whole_network import WholeNetwork
+from eerun.bundle import Bundle
 from eerun.choose_configuration import usable_configurations
 from eerun.configuration import Configuration
 from eerun.device_settings import DeviceSettings
@@ -42,7 +44,8 @@ class Field:
         raced: those that come into the run, by name, `own` first.
         heat_ms: name -> milliseconds of a batch in the heats, of every candidate.
         not_tried: why other configurations of the bundle cannot run here, or what their engine said.
-        usable: all configurations that were tried.
+        usable: all configurations of the bundle itself that were tried.
+        unfolded: names of those in `raced` that are networks of the unfolded bundle, the fastest in the heats first.
     """
 
     own: str
@@ -50,6 +53,11 @@ class Field:
     heat_ms: Mapping[str, float]
     not_tried: tuple[str, ...]
     usable: tuple[Configuration, ...]
+    unfolded: tuple[str, ...] = ()
+
+    def of_bundle(self) -> dict[str, WholeNetwork]:
+        """Those in `raced` that are networks of the bundle itself."""
+        return {name: whole for name, whole in self.raced.items() if name not in self.unfolded}
 
 
 def run_heats(
@@ -59,10 +67,12 @@ def run_heats(
     *,
     threads: int,
     device: DeviceSettings | None = None,
+    unfolded: Bundle | None = None,
 ) -> Field:
     """Load the whole network in every configuration that runs here, let them take turns, and keep the fastest.
 
-    All of them agree with float32 to the bound of the build: it lists no others.
+    All of them agree with float32 to the bound of the build: it lists no others. Where there is an unfolded bundle its
+    whole networks run in the same heats, and the fastest of them comes into the run in any case.
 
     Args:
         own: what the chain runs in.
@@ -70,6 +80,7 @@ def run_heats(
         settings: batch, duration and seed.
         threads: threads of every engine.
         device: which GPU, and how.
+        unfolded: the bundle of the same network unfolded.
 
     Raises:
         BundleError: a file is damaged.
@@ -78,20 +89,41 @@ def run_heats(
     found = usable_configurations(own.bundle, device)
     ways = {own.name: own, **{way.name: way for way in found.configurations if way.name != own.name}}
     candidates, failed = _load(ways, own.name, settings.batch_size, threads=threads)
-    heat_ms = _heat(candidates, inputs, settings)
-    close = [name for name, ms in heat_ms.items() if name != own.name and ms <= CLOSE * min(heat_ms.values())]
-    others = sorted(close, key=heat_ms.__getitem__)
+    plain, plain_reasons = _load_unfolded(unfolded, settings, device, threads=threads)
+    both = {**candidates, **plain}
+    heat_ms = _heat(both, inputs, settings)
+    folded = _fastest(candidates, own.name, heat_ms)
+    rivals = _fastest(plain, min(plain, key=heat_ms.__getitem__), heat_ms) if plain else []
     return Field(
         own=own.name,
-        raced={name: candidates[name] for name in (own.name, *others[:OTHERS])},
+        raced={name: both[name] for name in (*folded, *rivals)},
         heat_ms=heat_ms,
-        not_tried=(*found.reasons, *failed),
+        not_tried=(*found.reasons, *failed, *plain_reasons),
         usable=tuple(candidate.way for candidate in candidates.values()),
+        unfolded=tuple(rivals),
     )
 
 
+def _fastest(names: Iterable[str], first: str, heat_ms: Mapping[str, float]) -> list[str]:
+    """Who comes into the run: one in any case, and others that are close to the fastest of all, the fastest first."""
+    close = [name for name in names if name != first and heat_ms[name] <= CLOSE * min(heat_ms.values())]
+    return [first, *sorted(close, key=heat_ms.__getitem__)[:OTHERS]]
+
+
+def _load_unfolded(
+    bundle: Bundle | None, settings: BenchSettings, device: DeviceSettings | None, *, threads: int
+) -> tuple[dict[str, WholeNetwork], tuple[str, ...]]:
+    """Load the whole networks of the unfolded bundle under names of their own; none without one."""
+    if bundle is None:
+        return {}, ()
+    found = usable_configurations(bundle, device)
+    ways = unfolded_names({way.name: way for way in found.configurations})
+    candidates, failed = _load(ways, None, settings.batch_size, threads=threads)
+    return candidates, (*(f"unfolded {reason}" for reason in found.reasons), *failed)
+
+
 def _load(
-    ways: Mapping[str, Configuration], own: str, batch: int, *, threads: int
+    ways: Mapping[str, Configuration], own: str | None, batch: int, *, threads: int
 ) -> tuple[dict[str, WholeNetwork], tuple[str, ...]]:
     """Load whole networks and run each once. One that fails is left out with its reason, unless it is `own`."""
     loaded, failed = {}, []

@@ -9,6 +9,7 @@ from eerun.bench.whole_network import WholeNetwork
 from eerun.blend_costs import blend_costs
 from eerun.costs import CostTable
 from eerun.executor import LengthExecutor, LengthWhole, length_groups
+from eerun.folding import rows_of
 
 __all__ = ["LengthMeter", "Meter", "make_meter"]
 
@@ -64,7 +65,8 @@ def make_meter(chain: ChainContestants, whole: WholeNetwork, inputs: Mapping[str
         batch: samples a batch.
     """
     if not isinstance(chain.executor, LengthExecutor) or not isinstance(whole.executor, LengthWhole):
-        return CostMeter(chain.executor, whole, chain.model.costs, batch=batch)
+        rows = rows_of(batch, chain.executor.fold)
+        return CostMeter(chain.executor, whole, chain.model.costs, batch=rows)
     tables, executors, wholes = chain.way.length_costs(), chain.executor.at, whole.executor.at
     meters = {n: CostMeter(executors[n], wholes[n], tables[n], batch=batch) for n in tables}
     shares, samples = dict.fromkeys(tables, 0.0), len(next(iter(inputs.values())))

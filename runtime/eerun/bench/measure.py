@@ -16,9 +16,10 @@ from eerun.bench.length_meter import Meter
 from eerun.bench.rivals import Rival
 from eerun.bench.settings import BenchSettings
 from eerun.bench.turns import Settle, block_batches, turns_of_block
+from eerun.bench.unfolded import UNFOLDED
 from eerun.executor import Step
 
-__all__ = ["CHAIN", "EXITS_OFF", "PADDED", "Measured", "RivalCall", "measure", "padded_name"]
+__all__ = ["CHAIN", "EXITS_OFF", "PADDED", "Measured", "Parts", "RivalCall", "measure", "padded_name"]
 
 CHAIN, EXITS_OFF, PADDED = "chain", "exits-off", "padded"
 
@@ -37,6 +38,9 @@ LEAST_ROUNDS = 5
 """Least number of times that every segment, and a rival, is measured."""
 
 LEAST_WARM_UP = 2
+
+Parts = tuple[tuple[Step, ...], ...]
+"""For each part of a batch, what each segment did."""
 
 
 def padded_name(whole: str) -> str:
@@ -62,6 +66,7 @@ class Measured:
     Attributes:
         times_ns: contestant -> `[batches] int64`.
         steps: `[batch][part]` what the chain's segments did.
+        unfolded_steps: the same of the chain of an unfolded bundle; none without one.
         labels: contestant -> `[samples] int64` answers of the first pass over all samples; maps `[samples, height,
             width]` in the smallest integer type.
         exit_index: `[samples] int32` where the chain let each sample leave in that pass.
@@ -70,7 +75,8 @@ class Measured:
     """
 
     times_ns: Mapping[str, NDArray[np.int64]]
-    steps: Sequence[tuple[tuple[Step, ...], ...]]
+    steps: Sequence[Parts]
+    unfolded_steps: Sequence[Parts]
     labels: Mapping[str, NDArray[Any]]
     exit_index: NDArray[np.int32]
     rival: Sequence[RivalCall]
@@ -88,7 +94,7 @@ class _Recorder:
         dtype = np.min_scalar_type(output[0]) if len(output) > 1 else np.dtype(np.int64)
         self.labels = {name: np.empty((samples, *output[1:]), dtype) for name in contestants}
         self.exit_index = np.empty(samples, np.int32)
-        self.steps: list[tuple[tuple[Step, ...], ...]] = []
+        self.steps: dict[str, list[Parts]] = {CHAIN: [], UNFOLDED: []}
         self.rival: list[RivalCall] = []
         self.rival_ns = 0
         self.seen = 0
@@ -122,7 +128,8 @@ class _Recorder:
         """Everything that was collected."""
         return Measured(
             times_ns={name: np.array(times, np.int64) for name, times in self.times.items()},
-            steps=self.steps,
+            steps=self.steps[CHAIN],
+            unfolded_steps=self.steps[UNFOLDED],
             labels=self.labels,
             exit_index=self.exit_index,
             rival=self.rival,
@@ -133,10 +140,10 @@ class _Recorder:
         """Keep the answers that belong to the first pass over the samples."""
         first = max(0, min(len(index), self.samples - seen))
         self.labels[name][index[:first]] = answer.labels[:first]
-        if name == CHAIN:
-            self.steps.append(answer.steps)
-            if answer.exit_index is not None:
-                self.exit_index[index[:first]] = answer.exit_index[:first]
+        if name in self.steps:
+            self.steps[name].append(answer.steps)
+        if name == CHAIN and answer.exit_index is not None:
+            self.exit_index[index[:first]] = answer.exit_index[:first]
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)

@@ -25,15 +25,15 @@ def oracle_ms(costs: CostTable, steps: Iterable[Step]) -> float:
 
 
 def break_even_share(costs: CostTable, batch: int) -> float | None:
-    """Return the smallest share of samples that must leave at the first exit for the chain to pay.
+    """Return the smallest share of rows that must leave at the first exit for the chain to pay.
 
-    Everyone else goes to the end. The number of survivors of a batch is binomial, as it is when the samples of a batch
+    Everyone else goes to the end. The number of survivors of a batch is binomial, as it is when the rows of a batch
     are drawn independently; the result is the share where the expected time reaches the whole network's. Time at
     boundaries is not counted, and every head runs for all that reach it.
 
     Args:
         costs: measured times.
-        batch: samples a batch; a batch larger than the largest bucket counts as full parts.
+        batch: rows a batch; a batch larger than the largest bucket counts as full parts.
 
     Returns:
         A share between 0 and 1; None: the first segment alone costs more than the whole network.

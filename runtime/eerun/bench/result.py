@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from eerun.bench.environment import Environment
+from eerun.bench.folding import FoldingSummary
 from eerun.bench.gpu_result import GpuSummary
 from eerun.bench.settings import BenchSettings
 from eerun.bench.speeds import BaselineSummary, ContestantSummary, PaddingSummary, RivalSummary
@@ -71,12 +72,13 @@ class Quality:
 
 @dataclass(frozen=True, kw_only=True)
 class ExitSummary:
-    """Those who left at one exit. Without leavers all but the share is None. Accuracy as in `Quality`.
+    """Those whom one exit answers. If it answers nobody all but the share is None. Accuracy as in `Quality`.
 
     Attributes:
         name: name of the exit.
         threshold: a sample leaves when its score reaches this; None: nobody leaves here, or it is the last.
-        share: share of the samples that leaves here, in one pass over the test split.
+        share: share of the samples that leaves here, in one pass over the test split; of a folded network the share of
+            the images that are answered here.
         percentile_50_ms: latency from the start of the batch until the answers of this exit were there.
         percentile_90_ms: as above.
         percentile_99_ms: as above.
@@ -98,12 +100,14 @@ class ExitSummary:
 class SegmentSummary:
     """What one segment did, on average over the runs in which anyone reached it; None if nobody ever did.
 
+    A row is a sample, or of a folded network a group of images.
+
     Attributes:
         exit: name of the exit at its end.
         reached: share of the runs in which anyone reached it.
         rows_in: rows that it ran on, dead rows among them, without padding.
-        survivors_in: samples that had not left before.
-        survivors_out: samples that went on.
+        survivors_in: rows that had not left before.
+        survivors_out: rows that went on.
         run_ms: milliseconds in the engine.
         boundary_us: microseconds from there to the next segment: decision, answers, compaction.
     """
@@ -126,12 +130,14 @@ class Trial:
         chain_s: seconds of the chain.
         baselines_s: seconds of each whole network, by name.
         chain_macs_per_sample: multiply-accumulates that a sample needed in the segments it ran through.
+        unfolded_s: seconds of the chain of the unfolded bundle; None: there was none.
     """
 
     samples: int
     chain_s: float
     baselines_s: dict[str, float]
     chain_macs_per_sample: float
+    unfolded_s: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -165,6 +171,7 @@ class BenchResult:
         warnings: what the user should know.
         gpu: the card and the times on it; None: the chain ran on the host.
         padding: what length buckets bring; None: the network has no sequence axis.
+        folding: how it is folded, and what that brings; None: it is not.
     """
 
     format: str
@@ -192,6 +199,7 @@ class BenchResult:
     warnings: tuple[str, ...]
     gpu: GpuSummary | None = None
     padding: PaddingSummary | None = None
+    folding: FoldingSummary | None = None
 
     @property
     def whole(self) -> BaselineSummary:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from eengines.errors import UserError
 from eengines.tensors import Array
+from eerun.folding import GroupExit
 from eerun.policies import ExitPolicy
 
 __all__ = ["RIVALS", "Rival", "RivalEntry", "load_rival"]
@@ -31,7 +32,7 @@ RIVALS: Mapping[str, RivalEntry] = {
         "eager PyTorch (operator by operator) with early exit, one sample at a time",
     ),
 }
-"""Name → `module:function`, which takes model, factory, thresholds, policy and threads, and returns a `Rival`."""
+"""Name → `module:function`, which takes what `load_rival` is given, and returns a `Rival`."""
 
 EXTRA = "compile"
 EXTRA_MODULES = frozenset({"eecompile", "torch", "onnx", "onnx_ir", "onnxscript", "networkx", "PIL"})
@@ -45,6 +46,7 @@ def load_rival(
     thresholds: Sequence[float | None],
     policy: ExitPolicy,
     threads: int,
+    group_exit: GroupExit = GroupExit.ALL,
 ) -> Rival:
     """Return the rival called `name`.
 
@@ -55,6 +57,7 @@ def load_rival(
         thresholds: one for each exit but the last; None: nobody leaves there.
         policy: the exit policy, fitted.
         threads: how many threads it may use.
+        group_exit: when a group of a folded network leaves.
 
     Raises:
         UserError: an unknown name, a missing model file, or a library that is not installed.
@@ -66,7 +69,7 @@ def load_rival(
     module, _, attribute = RIVALS[name].function.partition(":")
     try:
         make = getattr(import_module(module), attribute)
-        rival: Rival = make(model, factory, tuple(thresholds), policy, threads)
+        rival: Rival = make(model, factory, tuple(thresholds), policy, threads, group_exit)
     except ModuleNotFoundError as error:
         if (error.name or "").split(".")[0] not in EXTRA_MODULES:
             raise

@@ -26,17 +26,21 @@ from eerun.bench.statistics import paired_ratio
 from eerun.bench.subject import Subject, subject_of
 from eerun.bench.summarise import summarise_contestant, summarise_exits, summarise_segments, summarise_trials
 from eerun.bench.summarise_baselines import against_fastest, fastest_of, summarise_baselines
+from eerun.bench.summarise_folding import summarise_folding
 from eerun.bench.summarise_padding import summarise_padding
 from eerun.bench.summarise_quality import float32_answers, summarise_quality
 from eerun.bench.summarise_rival import summarise_rival
+from eerun.bench.unfolded import UNFOLDED, Unfolded, load_unfolded
 from eerun.bundle import Bundle, find_bundle, open_bundle
 from eerun.choose_configuration import choose_configuration
 from eerun.data import check_labels, ignored_label
+from eerun.folding import rows_of
 
 __all__ = ["run_bench"]
 
-FORMAT = "eerun.bench/2.2"
-"""2.2 added `unit` and mean IoU to `quality`, and `padding`.
+FORMAT = "eerun.bench/2.3"
+"""2.3 added `folding`, `fold` to `subject` and `unfolded` to baselines; rows of folded networks are groups of images.
+2.2 added `unit` and mean IoU to `quality`, and `padding`.
 2.1 added `gpu`, and `driver` to `environment`; see `eerun.bench.gpu_result`."""
 NS_PER_MS = 1e6
 
@@ -66,24 +70,29 @@ def run_bench(
         bundle, engine=settings.engine, precision=settings.precision, device=settings.on_device(device)
     )
     threads, inputs = threads_or_default(settings.threads), split.samples.inputs
-    chain = ChainContestants(way, threads=threads)
+    chain = ChainContestants(way, threads=threads, grouping=settings.grouping)
     check_labels(split.samples.labels, chain.executor.output_shape, source=f"{split.source}, split test")
     rival = _rival(bundle, chain, settings, threads)
-    field = run_heats(way, inputs, settings, threads=threads, device=settings.on_device(device))
+    unfolded = load_unfolded(chain, settings, threads=threads, device=settings.on_device(device))
+    other = None if unfolded is None else unfolded.bundle
+    field = run_heats(way, inputs, settings, threads=threads, device=settings.on_device(device), unfolded=other)
     meter = make_meter(chain, field.raced[field.own], inputs, batch=settings.batch_size)
     card = bench_card(chain, card)
     with nullcontext() if card is None else card.watching():
         output = chain.executor.output_shape
-        measured = measure(_contestants(chain, field), rival, meter, inputs, settings, progress, output=output)
+        measured = measure(
+            _contestants(chain, field, unfolded), rival, meter, inputs, settings, progress, output=output
+        )
     subject = subject_of(chain, split, settings, threads=threads)
-    result = _result(settings, subject, chain, split, field, measured, meter)
+    result = _result(settings, subject, chain, split, field, measured, meter, unfolded=unfolded)
     if card is not None:
         gpu = measure_gpu(chain, field, result.fastest, card, inputs, settings)
         result = replace(result, gpu=gpu, environment=replace(result.environment, driver=gpu.driver))
-    return replace(result, warnings=(*split.warnings, *run_warnings(result, chain.model.costs)))
+    of_unfolded = () if unfolded is None else unfolded.warnings(split)
+    return replace(result, warnings=(*split.warnings, *of_unfolded, *run_warnings(result, chain.model.costs)))
 
 
-def _contestants(chain: ChainContestants, field: Field) -> dict[str, Contestant]:
+def _contestants(chain: ChainContestants, field: Field, unfolded: Unfolded | None) -> dict[str, Contestant]:
     """All that take turns, by name."""
     engine = chain.way.engine
     wholes = {name: Contestant(whole.way.engine, whole.answer) for name, whole in field.raced.items()}
@@ -92,10 +101,12 @@ def _contestants(chain: ChainContestants, field: Field) -> dict[str, Contestant]
         for name, whole in field.raced.items()
         if whole.padded is not None
     }
+    plain = None if unfolded is None else unfolded.chain
     return {
         CHAIN: Contestant(engine, chain.with_exits),
         EXITS_OFF: Contestant(engine, chain.without_exits),
         **({} if chain.padded is None else {PADDED: Contestant(engine, chain.padded)}),
+        **({} if plain is None else {UNFOLDED: Contestant(plain.way.engine, plain.with_exits)}),
         **wholes,
         **padded,
     }
@@ -105,17 +116,19 @@ def _rival(bundle: Bundle, chain: ChainContestants, settings: BenchSettings, thr
     """Load the rival of `--against`; it uses the thresholds of the bundle."""
     if settings.against is None:
         return None
+    policy = chain.way.policy()
     return load_rival(
         settings.against,
         settings.model or bundle.path.resolve().parent / Path(bundle.manifest.source).name,
         factory=settings.factory,
         thresholds=chain.model.thresholds,
-        policy=chain.way.policy().make(),
+        policy=policy.make(),
         threads=threads,
+        group_exit=policy.group_exit,
     )
 
 
-def _result(
+def _result(  # noqa: PLR0913 - all that a run has found
     settings: BenchSettings,
     subject: Subject,
     contestants: ChainContestants,
@@ -123,6 +136,8 @@ def _result(
     field: Field,
     measured: Measured,
     meter: Meter,
+    *,
+    unfolded: Unfolded | None,
 ) -> BenchResult:
     """Summarise the raw measurements."""
     names, labels = contestants.model.manifest.exits, split.samples.labels
@@ -155,10 +170,13 @@ def _result(
         exits=summarise_exits(measured, labels, names, contestants.model.thresholds, fastest=fastest, ignored=ignored),
         segments=summarise_segments(measured.steps, names),
         costs=costs,
-        break_even_share=break_even_share(against_fastest(costs, baselines, own=own, fastest=fastest), batch),
+        break_even_share=break_even_share(
+            against_fastest(costs, baselines, own=own, fastest=fastest), rows_of(batch, subject.fold)
+        ),
         rival=None if settings.against is None else summarise_rival(settings.against, measured, batch=batch, seed=seed),
         trials=summarise_trials(measured, [*baselines], batch=batch, macs=subject.macs),
         wall_s=measured.wall_ns / 1e9,
         warnings=split.warnings,
         padding=summarise_padding(contestants.way, field, measured, batch=batch, seed=seed),
+        folding=summarise_folding(contestants, field, measured, costs, labels, unfolded, batch=batch, seed=seed),
     )

@@ -4,6 +4,7 @@ from eerun.bench.gpu_warnings import gpu_warnings
 from eerun.bench.result import BenchResult
 from eerun.bench.table import share
 from eerun.costs import CostTable
+from eerun.folding import Grouping, partial_groups
 from eerun.measure_costs import device_name
 
 __all__ = ["run_warnings"]
@@ -49,10 +50,20 @@ def run_warnings(result: BenchResult, built_with: CostTable) -> tuple[str, ...]:
             "Build again here, or batches may be cut in a poor way."
         )
     exact = result.subject.precision == "float32"
-    if result.quality.agreement_exits_off < (SAME_ANSWERS if exact else SAME_ANSWERS_COARSE):
+    if not _other_partners(result) and result.quality.agreement_exits_off < (
+        SAME_ANSWERS if exact else SAME_ANSWERS_COARSE
+    ):
         found.append(
             f"With exits off the chain agrees with the whole network in {result.baselines[result.own].words} on only "
             f"{share(result.quality.agreement_exits_off, 2)} of the samples: "
             "run `eecompile verify`."
         )
+    partial = partial_groups(result.subject.batch, result.subject.fold)
+    if partial is not None:
+        found.append(partial)
     return (*found, *(() if result.gpu is None else gpu_warnings(result.gpu)))
+
+
+def _other_partners(result: BenchResult) -> bool:
+    """Whether an image shares its group with others in the chain than in whole networks, which go by arrival."""
+    return result.folding is not None and result.folding.grouping != Grouping.ARRIVAL

@@ -8,6 +8,7 @@ from eengines.device import Device
 from eengines.errors import UserError
 from eerun.bench.file_names import without_folder
 from eerun.device_settings import DeviceSettings
+from eerun.folding import Grouping
 
 __all__ = ["OFFLINE_BATCH", "BenchSettings", "Scenario"]
 
@@ -46,6 +47,10 @@ class BenchSettings:
         against: a further rival from `RIVALS`, or None.
         model: the model file that this rival loads; None: the file that the bundle was built from, beside it.
         factory: `package.module:function` that makes the network of a checkpoint, for the rival.
+        grouping: which images of a batch share a row of a folded network.
+        unfolded: the bundle of the same network unfolded, which races too; None: `NAME-unfolded.ee` beside a folded
+            bundle, if it is there.
+        no_unfolded: race without it.
         seed: seed of the order of samples and of the bootstrap.
     """
 
@@ -65,6 +70,9 @@ class BenchSettings:
     against: str | None = None
     model: Path | None = None
     factory: str | None = None
+    grouping: Grouping = Grouping.ARRIVAL
+    unfolded: Path | None = None
+    no_unfolded: bool = False
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -83,6 +91,8 @@ class BenchSettings:
         if self.against is None and (self.model is not None or self.factory is not None):
             flag = "--model" if self.model is not None else "--factory"
             raise UserError(flag, "got it without --against, which alone uses it", "Add --against torch")
+        if self.unfolded is not None and self.no_unfolded:
+            raise UserError("--unfolded", "got it together with --no-unfolded", "Leave one of them out")
 
     def on_device(self, device: Device | None = None) -> DeviceSettings:
         """Settings of the device executor; `device` is one that is open, in place of the number."""
@@ -100,6 +110,7 @@ class BenchSettings:
             bundle=None if self.bundle is None else Path(without_folder(self.bundle)),
             data=None if self.data is None else without_folder(self.data),
             model=None if self.model is None else Path(without_folder(self.model)),
+            unfolded=None if self.unfolded is None else Path(without_folder(self.unfolded)),
         )
 
     @property

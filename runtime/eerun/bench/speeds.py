@@ -38,6 +38,7 @@ class BaselineSummary:
         tail_speedup: the same of the 90th percentiles of latency.
         accuracy: share of the test split that it answers as labelled; None without labels.
         agreement: share that it and the chain answer alike.
+        unfolded: whether it is that of the unfolded bundle.
     """
 
     engine: str
@@ -47,11 +48,12 @@ class BaselineSummary:
     tail_speedup: Estimate
     accuracy: float | None
     agreement: float
+    unfolded: bool = False
 
     @property
     def words(self) -> str:
         """`ENGINE PRECISION`, for people."""
-        return f"{self.engine} {self.precision}"
+        return f"{self.engine} {self.precision}{', unfolded' if self.unfolded else ''}"
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -22,11 +22,12 @@ class Subject:
         threads: threads of every engine.
         batch: samples a batch.
         policy: name of the exit policy.
-        macs: multiply-accumulates a sample of each segment.
-        whole_macs: multiply-accumulates a sample of the whole network.
+        macs: multiply-accumulates a row of each segment; a row is a sample, or of a folded network a group of images.
+        whole_macs: multiply-accumulates a row of the whole network.
         data: where the samples come from: name of a file or folder, or of a function.
         data_sha256: digest of the test split.
         data_of_build: whether that is the test split of the build; None: the build had no data.
+        fold: images a row; 1: the network is not folded.
     """
 
     bundle: str
@@ -41,6 +42,7 @@ class Subject:
     data: str
     data_sha256: str
     data_of_build: bool | None
+    fold: int = 1
 
 
 def subject_of(chain: ChainContestants, split: SplitToBench, settings: BenchSettings, *, threads: int) -> Subject:
@@ -60,4 +62,5 @@ def subject_of(chain: ChainContestants, split: SplitToBench, settings: BenchSett
         data=without_folder(split.source),
         data_sha256=split.sha256,
         data_of_build=split.of_build,
+        fold=manifest.images_a_row,
     )

@@ -7,15 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from eerun.bench.measure import CHAIN, Measured
+from eerun.bench.measure import CHAIN, Measured, Parts
 from eerun.bench.result import ExitSummary, SegmentSummary, Trial
 from eerun.bench.shares import share_alike
 from eerun.bench.speeds import ContestantSummary
 from eerun.bench.statistics import Latency, percentile
+from eerun.bench.unfolded import UNFOLDED
 from eerun.data import Labels
 from eerun.executor import Step
 
 __all__ = [
+    "macs_of",
     "summarise_contestant",
     "summarise_exits",
     "summarise_segments",
@@ -24,8 +26,6 @@ __all__ = [
 
 TRIALS = 10
 NS_PER_S, NS_PER_MS, NS_PER_US = 1e9, 1e6, 1e3
-
-Parts = tuple[tuple[Step, ...], ...]
 
 
 def summarise_contestant(times_ns: NDArray[np.int64], batch: int) -> ContestantSummary:
@@ -84,26 +84,31 @@ def summarise_trials(
 ) -> tuple[Trial, ...]:
     """Divide the run into ten consecutive parts, fewer if there are fewer batches."""
     count = len(measured.steps)
-    done = np.array(
-        [sum(step.entered * macs[step.segment] for part in parts for step in part) for parts in measured.steps],
-        np.float64,
-    )
+    done = macs_of(measured.steps, macs)
+    plain_s = measured.times_ns.get(UNFOLDED)
     return tuple(
         Trial(
             samples=len(rows) * batch,
             chain_s=float(measured.times_ns[CHAIN][rows].sum()) / NS_PER_S,
             baselines_s={name: float(measured.times_ns[name][rows].sum()) / NS_PER_S for name in baselines},
             chain_macs_per_sample=float(done[rows].sum()) / (len(rows) * batch),
+            unfolded_s=None if plain_s is None else float(plain_s[rows].sum()) / NS_PER_S,
         )
         for rows in np.array_split(np.arange(count), min(TRIALS, count))
     )
 
 
+def macs_of(steps: Sequence[Parts], macs: Sequence[int]) -> NDArray[np.float64]:
+    """Multiply-accumulates of the rows that were alive, `[batches] float64`; `macs` are those a row of each segment."""
+    done = [sum(step.entered * macs[step.segment] for part in parts for step in part) for parts in steps]
+    return np.array(done, np.float64)
+
+
 def _answered_ms(steps: Sequence[Parts], exit_: int) -> NDArray[np.float64]:
-    """Milliseconds from the start of its batch until the answer was there, of every sample that left at an exit."""
+    """Milliseconds from the start of its batch until the answer was there, of every sample that an exit answered."""
     reached = [part[exit_] for parts in steps for part in parts if len(part) > exit_]
-    times, left = [step.answered_ns for step in reached], [step.left for step in reached]
-    return np.repeat(np.array(times, np.float64) / NS_PER_MS, left)
+    times, answers = [step.answered_ns for step in reached], [step.answers for step in reached]
+    return np.repeat(np.array(times, np.float64) / NS_PER_MS, answers)
 
 
 def _summarise_segment(name: str, ran: Sequence[Step], parts: int) -> SegmentSummary:

@@ -20,7 +20,7 @@ HEADLINE_PERCENT = 90
 
 
 def fastest_of(field: Field, measured: Measured) -> str:
-    """Name of the whole network with the least total time."""
+    """Name of the whole network with the least total time, folded or not."""
     return min(field.raced, key=lambda name: int(measured.times_ns[name].sum()))
 
 
@@ -49,6 +49,7 @@ def summarise_baselines(
             tail_speedup=tail_ratio(times.astype(np.float64), chain, percent=HEADLINE_PERCENT, seed=seed),
             accuracy=None if labels is None else share_alike(answers, labels, ignored),
             agreement=share_alike(answers, measured.labels[CHAIN]),
+            unfolded=name in field.unfolded,
         )
     return summaries
 

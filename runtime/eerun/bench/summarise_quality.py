@@ -36,7 +36,7 @@ def float32_answers(
     Returns:
         None: no float32 configuration runs here.
     """
-    for name, whole in field.raced.items():
+    for name, whole in field.of_bundle().items():
         if whole.way.entry.precision == FLOAT32:
             return whole.way.engine, measured.labels[name]
     ways = [way for way in field.usable if way.entry.precision == FLOAT32]

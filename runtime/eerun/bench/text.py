@@ -1,5 +1,6 @@
 """A bench result as text: trtexec's block, then exits, segments and the verdict."""
 
+from eerun.bench.folding_text import folding_block
 from eerun.bench.gpu_text import gpu_block
 from eerun.bench.result import BenchResult
 from eerun.bench.speeds import ContestantSummary
@@ -15,6 +16,8 @@ def text_report(result: BenchResult) -> str:
     blocks = [_performance(result), _exits(result), _segments(result), *_heats(result), _contestants(result)]
     if result.gpu is not None:
         blocks.append(gpu_block(result.gpu, tuple(exit_.name for exit_ in result.exits)))
+    if result.folding is not None:
+        blocks.append(folding_block(result, result.folding))
     blocks.append(["=== Verdict ===", *verdict(result)])
     return "\n\n".join("\n".join(block) for block in blocks)
 
@@ -64,7 +67,8 @@ def _quality_columns(result: BenchResult) -> tuple[str, str]:
 
 
 def _segments(result: BenchResult) -> list[str]:
-    rows = [("segment to", "reached", "batch in", "alive in", "survivors out", "run ms", "boundary us")]
+    batch = "batch in" if result.folding is None else "groups in"
+    rows = [("segment to", "reached", batch, "alive in", "survivors out", "run ms", "boundary us")]
     rows += [
         (
             segment.exit,
@@ -101,6 +105,9 @@ def _contestants(result: BenchResult) -> list[str]:
     if result.padding is not None:
         name = f"chain with exits, all padded to {result.padding.lengths[-1]}"
         rows.append(_contestant(name, result.padding.speed))
+    unfolded = None if result.folding is None else result.folding.unfolded
+    if unfolded is not None:
+        rows.append(_contestant(f"unfolded chain with exits, {unfolded.engine} {unfolded.precision}", unfolded.chain))
     for name, baseline in result.baselines.items():
         marks = [
             words for words, holds in (("fastest", result.fastest), ("the chain's own", result.own)) if name == holds

@@ -1,5 +1,6 @@
 """Whether the exits pay, in plain words."""
 
+from eerun.bench.folding_text import folding_verdict
 from eerun.bench.result import BenchResult, Quality
 from eerun.bench.settings import Scenario
 from eerun.bench.statistics import Estimate, PairedRatio
@@ -20,7 +21,7 @@ def verdict(result: BenchResult) -> list[str]:
     instead. Overhead is within the chain's own engine and precision.
     """
     lines = [*_speed(result), *_own(result), *_field(result), *_quality(result)]
-    lines += [_hard_input(result), _break_even(result), _overhead(result), *_padding(result)]
+    lines += [_hard_input(result), _break_even(result), _overhead(result), *_padding(result), *folding_verdict(result)]
     if result.rival is not None:
         rival = result.rival
         lines.append(
@@ -157,10 +158,11 @@ def _break_even(result: BenchResult) -> str:
     first = result.exits[0]
     if result.break_even_share is None:
         return f"Break-even: none; the chain would cost more even if all samples left at the first exit ({first.name})"
-    needed = share(result.break_even_share, 1)
+    needed, folding = share(result.break_even_share, 1), result.folding
+    who, did = ("samples", first.share) if folding is None else ("groups", folding.left[0])
     return (
-        f"Break-even: with {first.name} as the only early exit {needed} of the samples must leave there for the "
-        f"chain to cost as much as {_form(result)}, boundaries not counted; {share(first.share, 1)} did"
+        f"Break-even: with {first.name} as the only early exit {needed} of the {who} must leave there for the "
+        f"chain to cost as much as {_form(result)}, boundaries not counted; {share(did, 1)} did"
     )
 
 
@@ -177,18 +179,31 @@ def _pay(result: BenchResult) -> list[str]:
     if not pays(result):
         certain = result.whole.speedup.median.high < 1
         clear = "" if certain else ", at least not for certain (the interval reaches below 1)"
-        return [f"* exits do not pay here{clear}: {_why(result)}"]
+        what = "folding with exits does" if result.whole.unfolded else "exits do"
+        return [f"* {what} not pay here{clear}: {_why(result)}"]
     if result.settings.scenario is Scenario.SINGLESTREAM and result.whole.tail_speedup.low < 1:
-        to_the_end = share(result.exits[-1].share, 1)
-        return [f"* exits pay on average but not at the 90th percentile: {to_the_end} of the samples run to the end"]
+        who, to_the_end = _to_the_end(result)
+        return [
+            f"* exits pay on average but not at the 90th percentile: {share(to_the_end, 1)} of the {who} run to the end"
+        ]
     return []
+
+
+def _to_the_end(result: BenchResult) -> tuple[str, float]:
+    """What leaves a chain, samples or groups of them, and which share of these runs to the final exit."""
+    return ("samples", result.exits[-1].share) if result.folding is None else ("groups", result.folding.left[-1])
 
 
 def _why(result: BenchResult) -> str:
     """Where the time goes: into a slower engine or precision, into the segments, or between them."""
     chain_ms, alone_ms, whole_ms = result.chain.latency.mean_ms, result.oracle_ms, result.whole.speed.latency.mean_ms
-    early = 1 - result.exits[-1].share
+    who, to_the_end = _to_the_end(result)
     own = result.baselines[result.own]
+    if result.whole.unfolded:
+        return (
+            f"the chain takes {chain_ms:.3f} ms a batch, the whole network unfolded in {result.whole.engine} "
+            f"{result.whole.precision} {whole_ms:.3f} ms"
+        )
     if result.own != result.fastest and alone_ms >= whole_ms and chain_ms < own.speed.latency.mean_ms:
         fastest = f"--engine {result.whole.engine} --precision {result.whole.precision}"
         return (
@@ -198,8 +213,8 @@ def _why(result: BenchResult) -> str:
         )
     if alone_ms >= whole_ms:
         return (
-            f"{share(early, 1)} of the samples leave early, which is too few: for the samples that go on, the segments "
-            f"by themselves take {alone_ms:.3f} ms a batch, {_form(result)} {whole_ms:.3f} ms"
+            f"{share(1 - to_the_end, 1)} of the {who} leave early, which is too few: for the {who} that go on, the "
+            f"segments by themselves take {alone_ms:.3f} ms a batch, {_form(result)} {whole_ms:.3f} ms"
         )
     return (
         f"the segments by themselves take {alone_ms:.3f} ms a batch, less than {_form(result)}'s "

@@ -4,6 +4,7 @@ from eerun.bundle.amend import amend_bundle, check_amendable
 from eerun.bundle.certificate import UNKNOWN_VERSION, Certificate, Fallback
 from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
+    EASINESS_NAME,
     ENGINES_FOLDER,
     LENGTH,
     MANIFEST_NAME,
@@ -29,6 +30,7 @@ from eerun.bundle.why_void import graphs_digest, graphs_of, policy_digest, why_v
 from eerun.bundle.writer import BundleWriter
 
 __all__ = [
+    "EASINESS_NAME",
     "ENGINES_FOLDER",
     "LENGTH",
     "MANIFEST_NAME",

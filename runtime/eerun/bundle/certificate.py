@@ -3,6 +3,9 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from eerun.folding.group_exit import GroupExit
+from eerun.folding.grouping import Grouping
+
 __all__ = ["UNKNOWN_VERSION", "Certificate", "Fallback", "Risk"]
 
 UNKNOWN_VERSION = "unknown"
@@ -34,6 +37,8 @@ class Certificate:
         engine_version: version of its library, or `UNKNOWN_VERSION`: then the certificate holds nowhere.
         precision: of the graphs.
         processor: its name; of a GPU the card's.
+        group_exit: when a group of a folded network left; of other networks without meaning.
+        grouping: which images of a folded network shared a row; of other networks without meaning.
     """
 
     risk: Risk
@@ -50,6 +55,8 @@ class Certificate:
     engine_version: str
     precision: str
     processor: str
+    group_exit: GroupExit = GroupExit.ALL
+    grouping: Grouping = Grouping.ARRIVAL
 
 
 @dataclass(frozen=True, kw_only=True)

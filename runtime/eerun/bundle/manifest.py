@@ -10,6 +10,7 @@ from eerun.folding.group_exit import GroupExit
 from eerun.policies import ExitPolicy, make_policy
 
 __all__ = [
+    "EASINESS_NAME",
     "ENGINES_FOLDER",
     "LENGTH",
     "MANIFEST_NAME",
@@ -34,6 +35,8 @@ MANIFEST_NAME = "manifest.json"
 SCHEMA = "eecompile.bundle/2.4"
 ENGINES_FOLDER = "engines"
 """Where plans of GPUs are kept: not listed, not needed, not of this format."""
+EASINESS_NAME = "policy/easiness.json"
+"""Where what `Manifest.easiness` names is written."""
 REFRESH_NAME = "report/refresh.json"
 """What the last refresh did; a bundle that was never refreshed, or was tuned since, has none."""
 TUNE_NAME = "report/tune.json"
@@ -278,6 +281,7 @@ class Manifest:
         split_seed: seed of the function that made them.
         lengths: sequence lengths, ascending, the last is the greatest; none without a sequence axis.
         fold: of a folded network; None: every sample has a row of its own.
+        easiness: path of what predicts how easy an image of a folded network is, see `Easiness`; None: nothing does.
         files: every other file of the bundle by path.
     """
 
@@ -301,6 +305,7 @@ class Manifest:
     split_seed: int
     lengths: tuple[LengthEntry, ...] = ()
     fold: FoldEntry | None = None
+    easiness: str | None = None
     files: dict[str, FileEntry] = field(default_factory=dict)
 
     @property

@@ -9,8 +9,11 @@ import msgspec
 
 from eengines.engine_cache import CheckedFolder, check_folder
 from eengines.errors import BundleError, UserError
+from eerun.bundle.check_fold import check_fold
+from eerun.bundle.check_lengths import check_lengths
 from eerun.bundle.manifest import ENGINES_FOLDER, MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
 from eerun.costs import CostTable
+from eerun.folding.easiness import Easiness
 
 __all__ = ["Bundle", "find_bundle", "open_bundle"]
 
@@ -69,6 +72,11 @@ class Bundle:
                 REBUILD,
             )
         return file
+
+    def easiness(self) -> Easiness | None:
+        """What predicts how easy an image is; None: the bundle has nothing that does."""
+        name = self.manifest.easiness
+        return None if name is None else self.read_json(name, Easiness)
 
     def costs(self, configuration: ConfigurationEntry) -> CostTable:
         """The measured costs of the segments; of a network with a sequence axis, expected over all lengths."""
@@ -177,13 +185,17 @@ def _check_shape(manifest: Manifest, where: str) -> None:
     if not manifest.segments or len(manifest.segments) != len(manifest.exits) or not manifest.inputs:
         raise BundleError(where, f"got {len(manifest.segments)} segments for {len(manifest.exits)} exits", REBUILD)
     _check_configurations(manifest, where)
-    _check_lengths(manifest, where)
+    check_lengths(manifest, where)
+    check_fold(manifest, where)
     named = [segment.file for segment in manifest.segments]
     for way in manifest.configurations:
         named += [*way.segments, *way.heads, way.whole, way.policy, way.costs, *way.length_costs]
     for graphs in manifest.targets:
         named += [*graphs.segments, graphs.whole, graphs.policy]
-    for name in (*named, manifest.whole, manifest.report, *([manifest.ranges] if manifest.ranges else [])):
+    named += [
+        name for name in (manifest.whole, manifest.report, manifest.ranges, manifest.easiness) if name is not None
+    ]
+    for name in named:
         if name not in manifest.files:
             raise BundleError(where, f"{name!r} is used but not listed under files", REBUILD)
 
@@ -208,21 +220,6 @@ def _check_configurations(manifest: Manifest, where: str) -> None:
             problem = f"configuration {way.name} has {len(way.heads)} graphs of heads"
             expected = "expected one for each early exit, on the CPU, or none"
             raise BundleError(where, f"{problem}, {expected}", REBUILD)
-
-
-def _check_lengths(manifest: Manifest, where: str) -> None:
-    """A network with a sequence axis has length buckets up to its greatest length, with costs for each."""
-    sequences = [(entry, entry.sequence) for entry in manifest.inputs if entry.sequence is not None]
-    if any(not 0 <= axis < len(entry.shape) for entry, axis in sequences):
-        raise BundleError(where, "an input has a sequence axis that its shape does not have", REBUILD)
-    lengths, greatest = [entry.length for entry in manifest.lengths], {entry.shape[axis] for entry, axis in sequences}
-    if greatest != set(lengths[-1:]) or lengths != sorted(set(lengths)) or min(lengths, default=1) < 1:
-        problem = f"got lengths {lengths} for inputs of at most {sorted(greatest)}"
-        raise BundleError(where, f"{problem}, expected them ascending, the last the greatest", REBUILD)
-    for way in manifest.configurations:
-        if len(way.length_costs) != len(lengths):
-            problem = f"configuration {way.name} has {len(way.length_costs)} cost tables for {len(lengths)} lengths"
-            raise BundleError(where, problem, REBUILD)
 
 
 def _inside(folder: Path, name: str) -> Path:

@@ -71,7 +71,7 @@ def _named(manifest: Manifest) -> set[str]:
         found |= _of_configuration(way)
     for target in manifest.targets:
         found |= {*target.segments, target.whole, target.policy}
-    return found if manifest.ranges is None else found | {manifest.ranges}
+    return found | {name for name in (manifest.ranges, manifest.easiness) if name is not None}
 
 
 def _of_configuration(entry: ConfigurationEntry) -> set[str]:

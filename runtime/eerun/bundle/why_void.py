@@ -7,6 +7,7 @@ import msgspec
 
 from eerun.bundle.certificate import UNKNOWN_VERSION, Certificate
 from eerun.bundle.manifest import ConfigurationEntry, Manifest, PolicyFile
+from eerun.folding.grouping import Grouping
 
 __all__ = ["graphs_digest", "graphs_of", "policy_digest", "why_void"]
 
@@ -27,7 +28,7 @@ def policy_digest(policy: PolicyFile) -> str:
     return hashlib.sha256(msgspec.json.encode(what, order="sorted")).hexdigest()
 
 
-def why_void(
+def why_void(  # noqa: PLR0913 - a keyword for each circumstance
     certificate: Certificate,
     manifest: Manifest,
     entry: ConfigurationEntry,
@@ -36,6 +37,7 @@ def why_void(
     engine: str,
     engine_version: str,
     processor: str,
+    grouping: Grouping = Grouping.ARRIVAL,
 ) -> str | None:
     """Return what has changed since a configuration was certified, or None: the certificate holds.
 
@@ -47,17 +49,18 @@ def why_void(
         engine: name of the backend that runs it.
         engine_version: version of its library; one that is not known is not the one that was certified.
         processor: name of the processor or card that runs it.
+        grouping: which images of a folded network share a row.
     """
-    found = [
-        f"{name} {was!r} was certified, here is {here!r}"
-        for name, was, here in (
-            ("engine", certificate.engine, engine),
-            ("engine version", certificate.engine_version, engine_version),
-            ("precision", certificate.precision, entry.precision),
-            ("processor", certificate.processor, processor),
-        )
-        if was != here
+    facts = [
+        ("engine", certificate.engine, engine),
+        ("engine version", certificate.engine_version, engine_version),
+        ("precision", certificate.precision, entry.precision),
+        ("processor", certificate.processor, processor),
     ]
+    if manifest.fold is not None:
+        facts.append(("group exit", certificate.group_exit.value, policy.group_exit.value))
+        facts.append(("grouping", certificate.grouping.value, grouping.value))
+    found = [f"{name} {was!r} was certified, here is {here!r}" for name, was, here in facts if was != here]
     if certificate.engine_version == engine_version == UNKNOWN_VERSION:
         found.append("the version of the engine was not known and is not: it may be another one")
     if certificate.graphs_sha256 != graphs_of(manifest, entry):

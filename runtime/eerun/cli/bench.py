@@ -8,6 +8,8 @@ import typer
 from eengines.backends import ENGINES
 from eerun.bench.settings import Scenario
 from eerun.cli.gpu_flags import DeviceExitsFlag, DeviceFlag, InFlightFlag, TrustPlansFlag
+from eerun.cli.grouping_flag import FOLDED, GroupingFlag
+from eerun.folding.grouping import Grouping
 
 __all__ = ["bench_command"]
 
@@ -78,6 +80,19 @@ def bench_command(
             help="package.module:function that makes the network of a checkpoint, for the rival.", rich_help_panel=RIVAL
         ),
     ] = None,
+    grouping: GroupingFlag = Grouping.ARRIVAL,
+    unfolded: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="BUNDLE",
+            help="The same network unfolded, which takes turns with the folded one. Default: NAME-unfolded.ee beside a "
+            "folded NAME.ee, if it is there.",
+            rich_help_panel=FOLDED,
+        ),
+    ] = None,
+    no_unfolded: Annotated[
+        bool, typer.Option("--no-unfolded", help="Measure without it.", rich_help_panel=FOLDED)
+    ] = False,
     json: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Write everything that was measured as JSON.", rich_help_panel=FILES),
@@ -86,7 +101,8 @@ def bench_command(
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Write ten trials in FoldedCNN's columns; Throughput in samples/s, FLOPs/sec as 2 a multiply-add.",
+            help="Write ten trials in FoldedCNN's columns; Throughput in samples (images) a second, FLOPs/sec as 2 a "
+            "multiply-add.",
             rich_help_panel=FILES,
         ),
     ] = None,
@@ -117,6 +133,9 @@ def bench_command(
         against=against,
         model=model,
         factory=factory,
+        grouping=grouping,
+        unfolded=unfolded,
+        no_unfolded=no_unfolded,
         seed=seed,
     )
     for path, flag in ((json, "--json"), (csv, "--csv")):

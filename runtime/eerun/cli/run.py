@@ -7,6 +7,8 @@ import typer
 
 from eengines.backends import ENGINES
 from eerun.cli.gpu_flags import DeviceExitsFlag, DeviceFlag, InFlightFlag, TrustPlansFlag
+from eerun.cli.grouping_flag import GroupingFlag
+from eerun.folding.grouping import Grouping
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -56,6 +58,7 @@ def run_command(
     in_flight: InFlightFlag = 2,
     device_exits: DeviceExitsFlag = False,
     trust_plans: TrustPlansFlag = False,
+    grouping: GroupingFlag = Grouping.ARRIVAL,
     shadow: Annotated[
         str | None,
         typer.Option(
@@ -87,6 +90,7 @@ def run_command(
     from eerun.cli.progress import ProgressBar
     from eerun.cli.shadow_lines import certificate_lines, shadow_lines
     from eerun.data import check_labels, load_data
+    from eerun.folding import partial_groups
     from eerun.model import load
 
     check_writable(output, flag="-o")
@@ -100,6 +104,7 @@ def run_command(
         in_flight=in_flight,
         device_exits=device_exits,
         trust_plans=trust_plans,
+        grouping=grouping.value,
         shadow=None if shadow is None else parse_fraction("--shadow", shadow),
         shadow_seed=shadow_seed,
         shadow_limit=None if shadow_limit is None else parse_fraction("--shadow-limit", shadow_limit),
@@ -117,6 +122,9 @@ def run_command(
     typer.echo(
         f"{output}: answers to {len(samples)} samples, split {name!r} of {source} ({model.engine} {model.precision})"
     )
+    partial = partial_groups(min(batch, len(samples)), model.manifest.images_a_row)
+    if partial is not None:
+        typer.echo(f"! {partial}")
     lines = _summary(answers, samples, model.manifest.exits, seconds, model.output_shape)
     for line in (*lines, *certificate_lines(model), *shadow_lines(model.metrics)):
         typer.echo(line)

@@ -22,6 +22,7 @@ from eerun.device_executor.leave_and_compact import exit_program
 from eerun.device_executor.slot import Slot
 from eerun.device_executor.timed_run import timed_run
 from eerun.executor import Answers, Cell, Run, Step
+from eerun.folding import by_image, rows_of
 
 __all__ = ["DeviceExecutor"]
 
@@ -35,7 +36,9 @@ class DeviceExecutor:
         device: where it runs.
         classes: number of classes.
         output_shape: shape of one sample's logits, `(classes,)`.
-        max_batch: the largest part that runs together.
+        max_batch: the most samples that run together, of a folded network images.
+        fold: images a row of a folded network; 1: it is not folded.
+        group_exit: when a group of images leaves, where the network is folded.
         device_exits: whether the device goes from exit to exit by itself.
 
     Args:
@@ -54,7 +57,8 @@ class DeviceExecutor:
         self.device: Device = chain.device
         self.classes, self.output_shape = chain.classes, chain.output_shape
         self.segments = len(chain.engines)
-        self.max_batch = costs.max_batch
+        self.max_batch = chain.fold * costs.max_batch
+        self.fold, self.group_exit = chain.chain.fold, chain.chain.group_exit
         self._chain = chain
         if in_flight < 1:
             raise UserError("batches in flight", f"got {in_flight}, expected at least 1", "Give a positive number")
@@ -125,15 +129,16 @@ class DeviceExecutor:
             logits `[samples, exits, classes] float32` and scores `[samples, exits] float32`, which the caller owns.
         """
         count = len(next(iter(inputs.values())))
+        rows = rows_of(count, self.fold)
         with self.device.use():
             slot = self._free.get()
             try:
                 slot.memory.load(inputs, slice(0, count), [np.nan] * len(self._chain.engines), slot.stream)
                 for sessions, numbers in zip(slot.sessions, self._decisions.bucket_of_rows, strict=True):
-                    sessions[numbers[count]].enqueue(slot.stream)
+                    sessions[numbers[rows]].enqueue(slot.stream)
                 heads = self._chain.chain.segments
-                logits = [self._fetch(slot, head.logits, count) for head in heads]
-                scores = [self._fetch(slot, head.score, count) for head in heads]
+                logits = [by_image(self._fetch(slot, head.logits, rows), self.fold)[:count] for head in heads]
+                scores = [by_image(self._fetch(slot, head.score, rows), self.fold)[:count] for head in heads]
             finally:
                 self._take_back(slot)
         return np.stack(logits, axis=1), np.stack(scores, axis=1)
@@ -200,7 +205,7 @@ class DeviceExecutor:
         return switch.ok
 
     def _record(self, slots: Sequence[Slot], *, device_exits: bool) -> None:
-        kernel = self.device.kernel(exit_program(with_selector=device_exits))
+        kernel = self.device.kernel(exit_program(with_selector=device_exits, fold=self.fold))
         for slot in slots:
             slot.record(kernel, device_exits=device_exits)
 

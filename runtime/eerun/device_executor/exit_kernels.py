@@ -1,6 +1,7 @@
 """The exit kernel, bound to the memory of one slot."""
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eengines.device import Kernel, Memory, Stream
 from eengines.errors import BundleError
@@ -10,6 +11,7 @@ from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
 from eerun.device_executor.next_rows import MOST_ROWS, bucket_of_rows, next_rows_table
 from eerun.device_executor.slot_memory import SlotMemory
 from eerun.device_executor.upload import upload
+from eerun.folding import passes_needed
 
 __all__ = ["Decisions", "ExitKernels"]
 
@@ -26,6 +28,7 @@ class Decisions:
         bucket_of_rows: `[segment][rows]` number of the bucket.
         next_rows: device memory, `[boundary]`.
         next_bucket: device memory, `[segment]`.
+        needed: device memory, `[images of a group]` how many must have passed; None: the network is not folded.
 
     Raises:
         BundleError: a bucket is larger than a device takes.
@@ -46,6 +49,7 @@ class Decisions:
             for row, move_ms in zip(costs.segment_ms[1:], costs.move_ms, strict=True)
         )
         self.next_bucket = tuple(upload(device, numbers, stream) for numbers in self.bucket_of_rows)
+        self.needed = None if chain.fold == 1 else upload(device, _needed(chain), stream)
 
 
 class ExitKernels:
@@ -94,6 +98,11 @@ def _moved(chain: DeviceChain, memory: SlotMemory, exit_index: int) -> "np.ndarr
     return np.array([(memory.address(name), chain.layout.specs[name].row_bytes) for name in names], MOVED)
 
 
+def _needed(chain: DeviceChain) -> NDArray[np.int32]:
+    """`[fold + 1]` images of a group → how many of them must have passed for it to leave."""
+    return passes_needed(np.arange(chain.fold + 1), chain.chain.group_exit).astype(np.int32)
+
+
 def _parts(moved: "np.ndarray[tuple[int], np.dtype[np.void]]") -> int:
     """Into how many blocks a row is cut."""
     row_bytes = int(moved["row_bytes"].sum())
@@ -123,6 +132,7 @@ def _table(
         "next_rows": 0 if last else decisions.next_rows[exit_index].address,
         "next_bucket": 0 if last else decisions.next_bucket[exit_index + 1].address,
         "moved": 0 if uploaded is None else uploaded.address,
+        "needed": 0 if decisions.needed is None else decisions.needed.address,
         "exit": exit_index,
         "is_last": int(last),
         "classes": chain.classes,

@@ -2,7 +2,10 @@
 
 import numpy as np
 
-__all__ = ["EXIT_TABLE", "MOVED"]
+__all__ = ["EXIT_TABLE", "MOST_FOLD", "MOVED"]
+
+MOST_FOLD = 32
+"""Most images a row: each has a bit of a word."""
 
 ADDRESSES = (
     "header",
@@ -17,6 +20,7 @@ ADDRESSES = (
     "next_rows",
     "next_bucket",
     "moved",
+    "needed",
 )
 NUMBERS = ("exit", "is_last", "classes", "max_rows", "moved_count", "moved_with_answer")
 

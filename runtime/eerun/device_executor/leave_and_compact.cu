@@ -11,6 +11,10 @@
 // Answers and `signal` lie in pinned memory. No fence of the system is needed: the host reads them after an event that
 // was recorded behind the launch, and all writes of a launch are seen when it has ended. Nobody polls.
 //
+// With FOLD, 2 to 32, a row is a group of so many images, and in[i] its number; answers are by image. An image is
+// answered at the first exit that it passes, and the row goes on until enough of its images have passed; those that have
+// not are answered where the row leaves. Images that fill up the last row never pass, and are never answered.
+//
 // eerun/device_executor/exit_table.py has the same layout, leave_and_compact.py the same steps in numpy.
 
 typedef unsigned char byte;
@@ -18,18 +22,20 @@ typedef unsigned int word;
 typedef unsigned long long address;
 
 struct Table {
-    address header;       // { int rows; float thresholds[exits]; }
-    address scores;       // float[rows]
-    address logits;       // float[rows][classes]
-    address before;       // { int rows; int sample[max_rows]; }, 0 at the first exit: rows of the header, all in order
+    address header;       // { int samples; float thresholds[exits]; }
+    address scores;       // float[rows]; with FOLD float[rows][FOLD]
+    address logits;       // float[rows][classes]; with FOLD float[rows][FOLD][classes]
+    address before;       // { int rows; int sample[max_rows]; }, 0 at the first exit: all samples, in order; with FOLD
+                          // also word passed[max_rows] behind them: bits of the images that are answered
     address after;        // the same, written
-    address outputs;      // float[max_rows][classes], by sample
-    address exit_index;   // int[max_rows], by sample
-    address confidence;   // float[max_rows], by sample
+    address outputs;      // float[max_rows][classes], by sample; with FOLD float[max_rows * FOLD][classes], by image
+    address exit_index;   // int[max_rows] or int[max_rows * FOLD], alike
+    address confidence;   // float, alike
     address signal;       // { int survivors; int next; }
     address next_rows;    // int[max_rows + 1][max_rows + 1]: rows, survivors -> rows to run next
     address next_bucket;  // int[max_rows + 1]: rows -> number of the bucket of the next segment
     address moved;        // Moved[moved_count]: what survivors take along
+    address needed;       // with FOLD int[FOLD + 1]: images of a group -> how many must have passed for it to leave
     int exit;
     int is_last;
     int classes;
@@ -53,10 +59,52 @@ __device__ static int sample_of(const Table* table, int row) {
     return table->before ? ((const int*)table->before)[1 + row] : row;
 }
 
-__device__ static bool leaves(const Table* table, int row) {
-    float threshold = ((const float*)table->header)[1 + table->exit];
-    return table->is_last || ((const float*)table->scores)[row] >= threshold;
+__device__ static float threshold_of(const Table* table) {
+    return ((const float*)table->header)[1 + table->exit];
 }
+
+#ifdef FOLD
+__device__ static int rows_in(int images) {
+    return (images + FOLD - 1) / FOLD;
+}
+
+// How many images a row has without those that fill it up; somebody is there.
+__device__ static int images_of(const Table* table, int row) {
+    int left = ((const int*)table->header)[0] - sample_of(table, row) * FOLD;
+    return left < FOLD ? left : FOLD;
+}
+
+// Bits of these images.
+__device__ static word real(const Table* table, int row) {
+    return ~(word)0 >> (32 - images_of(table, row));
+}
+
+// Bits of the images of a row that passed an earlier exit.
+__device__ static word passed_before(const Table* table, int row) {
+    return table->before ? ((const word*)table->before)[1 + table->max_rows + row] : 0;
+}
+
+// Bits of the images of a row that passed an earlier exit or this one.
+__device__ static word passed(const Table* table, int row) {
+    const float* scores = (const float*)table->scores + (address)row * FOLD;
+    float threshold = threshold_of(table);
+    word here = 0;
+    for (int image = 0; image < FOLD; image++) here |= (word)(scores[image] >= threshold) << image;
+    return passed_before(table, row) | (here & real(table, row));
+}
+
+__device__ static bool leaves(const Table* table, int row) {
+    return table->is_last || __popc(passed(table, row)) >= ((const int*)table->needed)[images_of(table, row)];
+}
+#else
+__device__ static int rows_in(int samples) {
+    return samples;
+}
+
+__device__ static bool leaves(const Table* table, int row) {
+    return table->is_last || ((const float*)table->scores)[row] >= threshold_of(table);
+}
+#endif
 
 __device__ static bool survives(const Table* table, int row) {
     return sample_of(table, row) >= 0 && !leaves(table, row);
@@ -111,6 +159,23 @@ __device__ static void copy(address target, address source, address bytes) {
     else copy_as<byte>(target, source, bytes);
 }
 
+#ifdef FOLD
+// The images of a row that no earlier exit has answered: all where it leaves, else those that pass here.
+__device__ static void answer(const Table* table, int row, int sample, bool goes_on) {
+    int classes = table->classes;
+    word bits = (goes_on ? passed(table, row) : real(table, row)) & ~passed_before(table, row);
+    const float* logits = (const float*)table->logits + (address)row * FOLD * classes;
+    float* outputs = (float*)table->outputs + (address)sample * FOLD * classes;
+    for (int i = threadIdx.x; i < FOLD * classes; i += blockDim.x) {
+        if (bits >> i / classes & 1) outputs[i] = logits[i];
+    }
+    for (int image = threadIdx.x; image < FOLD; image += blockDim.x) {
+        if (!(bits >> image & 1)) continue;
+        ((int*)table->exit_index)[sample * FOLD + image] = table->exit;
+        ((float*)table->confidence)[sample * FOLD + image] = ((const float*)table->scores)[row * FOLD + image];
+    }
+}
+#else
 __device__ static void answer(const Table* table, int row, int sample) {
     const float* logits = (const float*)table->logits + (address)row * table->classes;
     float* outputs = (float*)table->outputs + (address)sample * table->classes;
@@ -120,6 +185,7 @@ __device__ static void answer(const Table* table, int row, int sample) {
         ((float*)table->confidence)[sample] = ((const float*)table->scores)[row];
     }
 }
+#endif
 
 // This block's part of a row. What answers read as well (the logits of this exit, where a later segment reads them)
 // belongs to the first part of the target's row, which has written the answer of the sample that left there. Row sizes
@@ -151,7 +217,7 @@ __device__ static void finish(const Table* table, int survivors, int next, addre
 }
 
 extern "C" __global__ void leave_and_compact(const Table* table, address selector) {
-    int rows = table->before ? ((const int*)table->before)[0] : ((const int*)table->header)[0];
+    int rows = table->before ? ((const int*)table->before)[0] : rows_in(((const int*)table->header)[0]);
     int row = (int)blockIdx.y;
     bool first_part = blockIdx.x == 0;
     if (row >= rows && !(row == 0 && first_part)) return;
@@ -161,11 +227,18 @@ extern "C" __global__ void leave_and_compact(const Table* table, address selecto
     if (row >= rows) return;
     int sample = sample_of(table, row);
     bool goes_on = survives(table, row);
+#ifdef FOLD
+    if (first_part && sample >= 0) answer(table, row, sample, goes_on);
+#else
     if (first_part && sample >= 0 && !goes_on) answer(table, row, sample);
+#endif
     if (row >= next) return;
     int source = goes_on ? row : find(table, next, rows, count(table, 0, row, false));
     if (first_part && threadIdx.x == 0) {
         ((int*)table->after)[1 + row] = source < 0 ? -1 : sample_of(table, source);
+#ifdef FOLD
+        ((word*)table->after)[1 + table->max_rows + row] = source < 0 ? 0 : passed(table, source);
+#endif
     }
     if (source >= 0 && source != row) move(table, row, source);  // after the answer: `find` let all threads meet
 }

@@ -50,8 +50,8 @@ def measure_device_costs(
 
     Args:
         subject: what is measured.
-        inputs: real samples by input name; repeated where there are fewer than the largest bucket.
-        buckets: batch sizes, ascending.
+        inputs: real samples by input name; repeated where there are fewer than the largest bucket holds.
+        buckets: batch sizes in rows, ascending.
         seconds: how long to measure, at least.
         progress: called with the share of the time that has passed.
     """
@@ -85,7 +85,7 @@ def _runs(
     chain: DeviceChain, memory: SlotMemory, inputs: Mapping[str, Array], buckets: Sequence[int], stream: Stream
 ) -> dict[tuple[int, int], Run]:
     """Every segment at every bucket, after one run of all of them on real samples."""
-    most = buckets[-1]
+    most = chain.fold * buckets[-1]
     samples = {name: np.resize(array, (most, *array.shape[1:])) for name, array in inputs.items()}
     memory.load_samples(samples, slice(0, most), stream)
     runs = {}

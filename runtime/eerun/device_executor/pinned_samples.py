@@ -17,7 +17,7 @@ def pinned_samples(
 
     Args:
         device: current in this thread.
-        specs: the chain's inputs.
+        specs: the chain's inputs, as one sample has them.
         inputs: samples by input name.
         rows: how many to take.
     """

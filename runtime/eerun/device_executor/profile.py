@@ -27,6 +27,7 @@ from eerun.device_executor.profile_result import ChainProfile, StepProfile
 from eerun.device_executor.session_graph import session_launch
 from eerun.device_executor.slot import Slot
 from eerun.device_executor.timeline import Ballast, Timeline
+from eerun.folding import rows_of
 
 __all__ = ["ChainProfiler"]
 
@@ -57,21 +58,22 @@ class ChainProfiler:
         chain: the engines; its device is current in this thread, here and in all methods.
         costs: measured times of them; buckets are theirs.
         inputs: samples by input name; repeated where there are fewer than `rows`.
-        rows: samples of the batch, at most the largest bucket.
+        rows: samples of the batch, of a folded network images; at most as many as the largest bucket holds.
         rounds: how many rounds medians are of.
     """
 
     def __init__(
         self, chain: DeviceChain, costs: CostTable, inputs: Mapping[str, Array], *, rows: int, rounds: int
     ) -> None:
-        self._chain, self._rows, self._rounds = chain, rows, rounds
+        self._chain, self._samples, self._rounds = chain, rows, rounds
+        self._rows = rows_of(rows, chain.fold)
         self._given = {name: np.resize(array, (rows, *array.shape[1:])) for name, array in inputs.items()}
         device = chain.device
-        self._pinned = pinned_samples(device, chain.chain.inputs, inputs, rows)
+        self._pinned = pinned_samples(device, chain.sample_inputs, inputs, rows)
         self._enqueue_ms = 0.0
         self._decisions = Decisions(costs, chain, device.stream())
         self._slot = slot = Slot(chain, self._decisions)
-        kernel = device.kernel(exit_program(with_selector=False))
+        kernel = device.kernel(exit_program(with_selector=False, fold=chain.fold))
         self._kernels = ExitKernels(kernel, chain, slot.memory, self._decisions, slot.stream)
         self._deciding = ExitKernels(kernel, _without_moves(chain), slot.memory, self._decisions, slot.stream)
         self._hot = SegmentLaunches(device, slot.sessions, self._kernels, self._decisions.buckets)
@@ -122,7 +124,7 @@ class ChainProfiler:
         self._check_switches()
         if len(profile.steps) < 2:
             return None
-        kernel = self._chain.device.kernel(exit_program(with_selector=True))
+        kernel = self._chain.device.kernel(exit_program(with_selector=True, fold=self._chain.fold))
         kernels = ExitKernels(kernel, self._chain, self._slot.memory, self._decisions, self._slot.stream)
         launches = ChainLaunches(self._chain.device, self._slot.sessions, kernels, self._decisions.buckets)
         number, times = int(self._decisions.bucket_of_rows[0][self._rows]), list[float]()
@@ -145,7 +147,7 @@ class ChainProfiler:
 
     def _load(self, given: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None]) -> None:
         numbers = [np.nan if value is None else value for value in thresholds]
-        self._slot.memory.load(given, slice(0, self._rows), [*numbers, np.nan], self._slot.stream)
+        self._slot.memory.load(given, slice(0, self._samples), [*numbers, np.nan], self._slot.stream)
 
     def _hosted(self, thresholds: Sequence[float | None]) -> _Hosted:
         """The batch as the executor runs it; each segment's end is marked."""
@@ -210,7 +212,7 @@ class ChainProfiler:
                 )
             )
         return ChainProfile(
-            samples=self._rows,
+            samples=self._samples,
             rounds=len(hosted),
             copy_in_ms=copy_in_ms,
             steps=tuple(steps),

@@ -13,7 +13,7 @@ class StepProfile:
 
     Attributes:
         rows: bucket that it ran in.
-        survivors: samples that went on after it.
+        survivors: rows that went on after it: samples, of a folded network groups.
         segment_ms: the segment alone.
         decision_us: the exit kernel when it decides and answers but moves nothing.
         exit_us: the exit kernel as it is: with the survivors' moves.

@@ -16,6 +16,7 @@ from eerun.device_executor.profile_result import WholeProfile
 from eerun.device_executor.session_graph import session_launch
 from eerun.device_executor.slot_memory import SlotMemory
 from eerun.device_executor.timeline import Ballast, Timeline
+from eerun.folding import rows_of
 
 __all__ = ["profile_whole"]
 
@@ -31,17 +32,17 @@ def profile_whole(
         chain: the network as a chain of one segment; its device is current in this thread.
         costs: its measured times, as those of a chain of one segment.
         inputs: samples by input name; repeated where there are fewer than `rows`.
-        rows: samples of the batch, at most the largest bucket.
+        rows: samples of the batch, of a folded network images; at most as many as the largest bucket holds.
         rounds: how many rounds medians are of.
     """
     device, stream = chain.device, chain.device.stream()
     given = {name: np.resize(array, (rows, *array.shape[1:])) for name, array in inputs.items()}
-    pinned = pinned_samples(device, chain.chain.inputs, inputs, rows)
+    pinned = pinned_samples(device, chain.sample_inputs, inputs, rows)
     memory = SlotMemory(chain, buckets=costs.buckets)
-    bucket = costs.buckets[int(bucket_of_rows(costs.buckets, costs.segment_ms[0])[rows])]
+    bucket = costs.buckets[int(bucket_of_rows(costs.buckets, costs.segment_ms[0])[rows_of(rows, chain.fold)])]
     launch = _opened(chain, memory, bucket, stream)
     timeline, ballast = Timeline(device, stream), Ballast(device, stream)
-    logits, nbytes = memory.address(chain.chain.segments[0].logits), bucket * 4 * chain.classes
+    logits, nbytes = memory.address(chain.chain.segments[0].logits), bucket * chain.fold * 4 * chain.classes
 
     def enqueue(samples: Mapping[str, Array | DeviceView], mark: Callable[[], None]) -> float:
         started = perf_counter_ns()

@@ -14,6 +14,7 @@ from eerun.device_executor.exit_kernels import Decisions, ExitKernels
 from eerun.device_executor.launches import ChainLaunches, Launches, SegmentLaunches, Sessions
 from eerun.device_executor.slot_memory import SlotMemory
 from eerun.executor import Step
+from eerun.folding import rows_of
 
 __all__ = ["Slot"]
 
@@ -79,7 +80,7 @@ class Slot:
     def start(
         self,
         given: Mapping[str, Array | DeviceView],
-        rows: slice,
+        samples: slice,
         thresholds: Sequence[float | None],
         *,
         arrived: Event | None,
@@ -89,19 +90,20 @@ class Slot:
 
         Args:
             given: all samples by input name; those on the device must stay until the batch is done.
-            rows: which of them, at most the largest bucket.
+            samples: which of them, at most as many as the largest bucket holds.
             thresholds: one for each exit but the last; None: nobody leaves there.
             arrived: when samples on the device are there; None: all are on the host.
             since_ns: when the call began that this batch is a part of.
         """
         self._started_ns = since_ns
         self._steps = []
-        self._samples = self._entered = self._rows = rows.stop - rows.start
+        self._samples = samples.stop - samples.start
+        self._entered = self._rows = rows_of(self._samples, self._chain.fold)
         self._segment = 0
         if arrived is not None:
             self._stream.wait_for(arrived)
         numbers = [np.nan if value is None else value for value in thresholds]
-        self.memory.load(given, rows, [*numbers, np.nan], self._stream)
+        self.memory.load(given, samples, [*numbers, np.nan], self._stream)
         self._launch()
 
     def advance(self) -> bool:
@@ -110,6 +112,7 @@ class Slot:
         known_ns = perf_counter_ns()
         if self._device_exits:
             self._note_all(known_ns)
+            self._note_answers()
             return True
         survivors, rows = self.memory.signalled(self._segment)
         launched_ns, ran, segment, entered = self._launched_ns, self._rows, self._segment, self._entered
@@ -127,7 +130,10 @@ class Slot:
                 answered_ns=known_ns - self._started_ns,
             )
         )
-        return not survivors
+        if survivors:
+            return False
+        self._note_answers()
+        return True
 
     def answers(self) -> tuple[NDArray[np.float32], NDArray[np.int32], NDArray[np.float32]]:
         """Logits, exit and score of each sample of a batch that is done; valid until the next `start`."""
@@ -141,7 +147,7 @@ class Slot:
 
     def _note_all(self, known_ns: int) -> None:
         """The steps of a batch that the device took from exit to exit."""
-        entered, ran = self._samples, self._samples
+        entered = ran = self._entered
         for segment in range(len(self._chain.engines)):
             survivors, rows = self.memory.signalled(segment)
             self._steps.append(
@@ -158,6 +164,13 @@ class Slot:
             if not survivors:
                 return
             entered, ran = survivors, rows
+
+    def _note_answers(self) -> None:
+        """How many images of a folded network each exit answered: some before their row left."""
+        if self._chain.fold == 1:
+            return
+        counts = np.bincount(self.memory.answers(self._samples)[1], minlength=len(self._steps))
+        self._steps = [step._replace(answered=int(counts[step.segment])) for step in self._steps]
 
     def _open(self, segment: int, bucket: int) -> DeviceSession:
         engine = self._chain.engines[segment]

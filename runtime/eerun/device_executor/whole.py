@@ -17,6 +17,7 @@ from eerun.device_executor.next_rows import bucket_of_rows
 from eerun.device_executor.slot_memory import SlotMemory
 from eerun.device_executor.timed_run import timed_run
 from eerun.executor import Run
+from eerun.folding import rows_of
 
 __all__ = ["DeviceWhole"]
 
@@ -34,14 +35,15 @@ class DeviceWhole:
 
     def __init__(self, chain: DeviceChain, costs: CostTable, *, in_flight: int) -> None:
         self._device, self._classes = chain.device, chain.classes
-        self._buckets = costs.buckets
+        self._buckets, self._fold = costs.buckets, chain.fold
+        self._max_batch = chain.fold * costs.max_batch
         self._numbers = bucket_of_rows(costs.buckets, costs.segment_ms[0])
         with self._device.use():
             self._lanes = [_Lane(chain, costs.buckets) for _ in range(in_flight)]
 
     def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
         """See `WholeExecutor.infer`; no batch is in flight any more when it returns or raises."""
-        count, most = len(next(iter(inputs.values()))), self._buckets[-1]
+        count, most = len(next(iter(inputs.values()))), self._max_batch
         outputs = np.empty((count, self._classes), np.float32)
         running: deque[tuple[_Lane, slice]] = deque()
         with self._device.use():
@@ -50,9 +52,9 @@ class DeviceWhole:
                     if len(running) == len(self._lanes):
                         _finish(*running[0], outputs)
                         running.popleft()
-                    lane, rows = self._lanes[number % len(self._lanes)], slice(start, min(start + most, count))
-                    running.append((lane, rows))
-                    lane.start(inputs, rows, int(self._numbers[rows.stop - start]))
+                    lane, part = self._lanes[number % len(self._lanes)], slice(start, min(start + most, count))
+                    running.append((lane, part))
+                    lane.start(inputs, part, self._number(part.stop - start))
                 while running:
                     _finish(*running[0], outputs)
                     running.popleft()
@@ -65,13 +67,17 @@ class DeviceWhole:
         """See `WholeExecutor.warm_up`."""
         with self._device.use():
             for lane in self._lanes:
-                lane.launch(int(self._numbers[min(batch, self._buckets[-1])]))
+                lane.launch(self._number(min(batch, self._max_batch)))
                 lane.wait()
 
     def run(self, bucket: int) -> Run:
         """See `WholeExecutor.run`; a run ends when the host knows that it ended."""
         with self._device.use():
             return self._lanes[0].run(self._buckets.index(bucket))
+
+    def _number(self, samples: int) -> int:
+        """Number of the bucket that so many samples run in."""
+        return int(self._numbers[rows_of(samples, self._fold)])
 
 
 class _Lane:
@@ -85,9 +91,9 @@ class _Lane:
         self._stream.synchronize()
         self._graphs = [self._captured(number) for number in range(len(buckets))]
 
-    def start(self, inputs: Mapping[str, Array], rows: slice, number: int) -> None:
+    def start(self, inputs: Mapping[str, Array], samples: slice, number: int) -> None:
         """Enqueue some samples in a bucket."""
-        self._memory.load_samples(inputs, rows, self._stream)
+        self._memory.load_samples(inputs, samples, self._stream)
         self.launch(number)
 
     def launch(self, number: int) -> None:
@@ -110,9 +116,9 @@ class _Lane:
         except EngineError as error:  # whoever gave it up raises what went wrong first
             _log.info("a batch was given up: %s", error)
 
-    def logits(self, rows: int) -> NDArray[np.float32]:
+    def logits(self, samples: int) -> NDArray[np.float32]:
         """Of a batch that is done; valid until the next `start`."""
-        return self._memory.answers(rows)[0]
+        return self._memory.answers(samples)[0]
 
     def run(self, number: int) -> Run:
         """The network alone in a bucket."""
@@ -136,11 +142,11 @@ class _Lane:
         """The network in one bucket, and its logits to the host."""
         self._sessions[number].enqueue(stream)
         logits = self._memory.address(self._chain.chain.segments[0].logits)
-        nbytes = self._buckets[number] * 4 * self._chain.classes
+        nbytes = self._buckets[number] * self._chain.fold * 4 * self._chain.classes
         self._chain.device.copy(self._memory.outputs.address, logits, nbytes, stream)
 
 
-def _finish(lane: _Lane, rows: slice, outputs: NDArray[np.float32]) -> None:
+def _finish(lane: _Lane, part: slice, outputs: NDArray[np.float32]) -> None:
     """Wait for a batch and keep what it says."""
     lane.wait()
-    outputs[rows] = lane.logits(rows.stop - rows.start)
+    outputs[part] = lane.logits(part.stop - part.start)

@@ -2,6 +2,8 @@
 
 from eerun.executor.chain import Chain, ChainSegment, LoadedChain, Skipping, load_chain
 from eerun.executor.executor import Answers, ChainExecutor, Step
+from eerun.executor.folded import FoldedExecutor
+from eerun.executor.grouped import GroupedExecutor
 from eerun.executor.host import HostExecutor, HostWhole
 from eerun.executor.lengths import LengthExecutor, LengthWhole, length_groups
 from eerun.executor.protocol import Cell, Executor, Run, WholeExecutor
@@ -15,6 +17,8 @@ __all__ = [
     "ChainExecutor",
     "ChainSegment",
     "Executor",
+    "FoldedExecutor",
+    "GroupedExecutor",
     "HostExecutor",
     "HostWhole",
     "LengthExecutor",

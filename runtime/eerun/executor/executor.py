@@ -41,15 +41,17 @@ class Step(NamedTuple):
 
     Attributes:
         segment: its index.
-        rows: rows that it ran on, with dead rows but without padding.
-        entered: samples that were still alive, with those that were answered and are watched.
-        left: samples that left at its exit; those that are watched leave at the final one.
+        rows: rows that it ran on, with dead rows but without padding; of a folded network a row is a group.
+        entered: rows that were still alive, with those that were answered and are watched.
+        left: rows that left at its exit; those that are watched leave at the final one.
         run_ns: nanoseconds in the engine.
         boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
         answered_ns: nanoseconds from the start of the call until the answers of this exit were there.
         length: the length bucket that it ran at; None: the network has no sequence axis.
         tested: samples that the exit's head was run for, where heads are graphs of their own; None: the head is in the
             segment.
+        answered: images of a folded network that got their answer at this exit; None: every row is one sample, and
+            those that left did.
     """
 
     segment: int
@@ -61,6 +63,12 @@ class Step(NamedTuple):
     answered_ns: int
     length: int | None = None
     tested: int | None = None
+    answered: int | None = None
+
+    @property
+    def answers(self) -> int:
+        """Samples, of a folded network images, that got their answer at this exit."""
+        return self.left if self.answered is None else self.answered
 
 
 class Everybody(Enum):
@@ -77,11 +85,12 @@ class ChainExecutor:
 
     def __init__(self, loaded: LoadedChain, costs: CostTable) -> None:
         self._loaded = loaded
+        self.fold, self.group_exit = loaded.chain.fold, loaded.chain.group_exit
         self._covers = costs.covers
         self._run_ms = [np.array([cover.run_ms for cover in covers]) for covers in costs.covers]
         self._move_ms = costs.move_ms
         self._runs: list[dict[int, tuple[Callable[[], None], ...]]] = [{} for _ in costs.covers]
-        self.max_batch = costs.max_batch
+        self.max_batch = self.fold * costs.max_batch
         loaded.allocate(max(cover.rows for covers in (*costs.covers, *costs.head_covers) for cover in covers))
         heads = loaded.chain.segments
         self._logits = [loaded.buffer(head.logits) for head in heads]

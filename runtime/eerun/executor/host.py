@@ -9,13 +9,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eengines.device import DeviceView
-from eengines.errors import InputError
+from eengines.errors import BundleError, InputError
 from eengines.tensors import Array
 from eerun.costs import CostTable, Piece, cheapest_covers
-from eerun.executor.chain import LoadedChain
+from eerun.executor.chain import REBUILD, LoadedChain
 from eerun.executor.executor import Answers, ChainExecutor, Step
+from eerun.executor.folded import FoldedExecutor
 from eerun.executor.protocol import Cell, Run
 from eerun.executor.split_heads import SplitHeadsExecutor
+from eerun.folding import by_image, fill_rows, rows_of
 
 __all__ = ["HostExecutor", "HostWhole", "on_host"]
 
@@ -25,13 +27,14 @@ class HostExecutor:
 
     def __init__(self, chain: LoadedChain, costs: CostTable) -> None:
         self._chain = chain
-        self._executor = SplitHeadsExecutor(chain, costs) if chain.heads else ChainExecutor(chain, costs)
+        self._executor = _executor_of(chain, costs)
         self._executor.warm_up()
         self._lock = threading.Lock()
         self.classes = self._executor.classes
         self.output_shape = self._executor.output_shape
         self.segments = self._executor.segments
         self.max_batch = self._executor.max_batch
+        self.fold, self.group_exit = chain.chain.fold, chain.chain.group_exit
 
     def infer(
         self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers
@@ -76,23 +79,24 @@ class HostWhole:
 
     def __init__(self, chain: LoadedChain, costs: CostTable, *, output: str) -> None:
         self._chain = chain
-        self._max_batch = costs.max_batch
+        self._fold = chain.chain.fold
+        self._max_batch = self._fold * costs.max_batch
         self._covers = cheapest_covers(costs.buckets, costs.segment_ms[0])
         chain.allocate(max(cover.rows for cover in self._covers))
-        self._output = chain.buffer(output)
-        self._inputs = {spec.name: chain.buffer(spec.name) for spec in chain.chain.inputs}
+        self._output = by_image(chain.buffer(output), self._fold)
+        self._inputs = {spec.name: by_image(chain.buffer(spec.name), self._fold) for spec in chain.chain.inputs}
 
     def infer(self, inputs: Mapping[str, Array]) -> NDArray[np.float32]:
         """See `WholeExecutor.infer`."""
         count = len(next(iter(inputs.values())))
         outputs = np.empty((count, *self._output.shape[1:]), np.float32)
         for start in range(0, count, self._max_batch):
-            rows = min(self._max_batch, count - start)
+            samples = min(self._max_batch, count - start)
             for name, buffer in self._inputs.items():
-                buffer[:rows] = inputs[name][start : start + rows]
-            for piece in self._covers[rows].pieces:
+                fill_rows(buffer, inputs[name][start : start + samples], self._fold)
+            for piece in self._covers[rows_of(samples, self._fold)].pieces:
                 self._chain.session(0, piece).run()
-            outputs[start : start + rows] = self._output[:rows]
+            outputs[start : start + samples] = self._output[:samples]
         return outputs
 
     def warm_up(self, batch: int) -> None:
@@ -104,13 +108,24 @@ class HostWhole:
         self._run_once(set(range(1, min(batch, self._max_batch) + 1)))
 
     def _run_once(self, parts: set[int]) -> None:
-        """Open every session that so many rows need, and run it."""
-        for piece in {piece for rows in parts for piece in self._covers[rows].pieces}:
+        """Open every session that so many samples need, and run it."""
+        rows = {rows_of(samples, self._fold) for samples in parts}
+        for piece in {piece for number in rows for piece in self._covers[number].pieces}:
             self._chain.session(0, piece).run()
 
     def run(self, bucket: int) -> Run:
         """See `WholeExecutor.run`."""
         return self._chain.session(0, Piece(offset=0, bucket=bucket)).run
+
+
+def _executor_of(chain: LoadedChain, costs: CostTable) -> ChainExecutor:
+    """The executor that fits a chain."""
+    if chain.chain.fold == 1:
+        return SplitHeadsExecutor(chain, costs) if chain.heads else ChainExecutor(chain, costs)
+    if chain.heads:
+        problem = f"it is folded by {chain.chain.fold} and has heads as graphs of their own, which cannot run together"
+        raise BundleError("chain", problem, REBUILD)
+    return FoldedExecutor(chain, costs)
 
 
 def on_host(inputs: Mapping[str, Array | DeviceView]) -> dict[str, Array]:

@@ -60,6 +60,7 @@ class LengthExecutor:
         self.output_shape = self._longest.output_shape
         self.segments = self._longest.segments
         self.max_batch = self._longest.max_batch
+        self.fold, self.group_exit = self._longest.fold, self._longest.group_exit
 
     def padded(self) -> "LengthExecutor":
         """Return an executor on the same chains that pads every sample to the greatest length."""

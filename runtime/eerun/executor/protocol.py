@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from eengines.device import DeviceView
 from eengines.tensors import Array
 from eerun.executor.executor import Answers, Step
+from eerun.folding import GroupExit
 
 __all__ = ["Cell", "Executor", "Run", "WholeExecutor"]
 
@@ -37,6 +38,14 @@ class Executor(Protocol):
     @property
     def max_batch(self) -> int:
         """The largest number of samples that run together."""
+
+    @property
+    def fold(self) -> int:
+        """Images a row of a folded network; 1: it is not folded."""
+
+    @property
+    def group_exit(self) -> GroupExit:
+        """When a group of images leaves, where the network is folded."""
 
     def infer(
         self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers

@@ -14,6 +14,7 @@ from eecalib.tuning.tuners import map_policies
 from eengines.backends import load_backend
 from eerun.data import Samples
 from eerun.executor import Answers, HostExecutor, load_chain
+from eerun.folding import GroupExit
 from eerun.policies import MaxProbabilityPolicy
 
 
@@ -69,6 +70,7 @@ class SaidMaps:
     def __init__(self, logits: np.ndarray, max_batch: int) -> None:
         self.logits, self.max_batch = logits, max_batch
         self.segments, self.output_shape = logits.shape[1], logits.shape[2:]
+        self.fold, self.group_exit = 1, GroupExit.ALL
 
     def record(self, inputs):
         return self.logits[inputs["x"]], np.zeros((len(inputs["x"]), self.segments), np.float32)

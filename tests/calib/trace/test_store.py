@@ -10,8 +10,9 @@ from calib.synthetic_maps import map_trace
 from calib.synthetic_traces import synthetic_trace
 
 from eecalib.trace import ExitTrace, MapTrace, Recording, SplitRecording, open_recording, write_recording
-from eecalib.trace.store import HEADER, SCHEMA
+from eecalib.trace.store import FOLDED_SCHEMA, HEADER, SCHEMA
 from eengines.errors import DataError, UserError
+from eerun.folding import GroupExit
 
 
 def recording_of(trace: ExitTrace | MapTrace) -> Recording:
@@ -59,6 +60,38 @@ def test_its_parts_are_the_same(tmp_path):
                     np.testing.assert_array_equal(found, array)
                 else:
                     assert getattr(split.trace, part) == array
+
+
+FOLDED = replace(
+    LOGITS,
+    splits={
+        "tune": replace(LOGITS.splits["tune"], trace=replace(LOGITS.splits["tune"].trace, fold=3, rule=GroupExit.FIRST))
+    },
+)
+
+
+def test_groups_are_stored_and_the_rule_is_not(tmp_path):
+    write_recording(FOLDED, tmp_path / "folded")
+    header = json.loads((tmp_path / "folded" / HEADER).read_text())
+    assert (header["schema"], header["fold"]) == (FOLDED_SCHEMA, 3)
+    trace = open_recording(tmp_path / "folded").splits["tune"].trace
+    assert (trace.fold, trace.groups, trace.rule) == (3, 10, GroupExit.ALL)
+    assert open_recording(tmp_path / "folded").splits["tune"].under(GroupExit.FIRST).trace.rule is GroupExit.FIRST
+
+
+@pytest.mark.parametrize(
+    ("parts", "problem"),
+    [
+        ({"fold": 1}, "got groups of 1 in version eecompile.trace/2"),
+        ({"schema": SCHEMA}, "got groups of 3 in version eecompile.trace/1"),
+        ({"fold": 4}, "got 30 samples of split tune, no groups of 4"),
+    ],
+)
+def test_groups_that_cannot_be_are_refused(tmp_path, parts, problem):
+    write_recording(FOLDED, tmp_path / "folded")
+    changed(tmp_path / "folded", **parts)
+    with pytest.raises(DataError, match=problem):
+        open_recording(tmp_path / "folded")
 
 
 def test_arrays_are_mapped_and_cannot_be_changed(folder):
@@ -121,8 +154,8 @@ def changed(folder, **parts):
 
 def test_an_unknown_version_is_refused(folder):
     assert json.loads((folder / HEADER).read_text())["schema"] == SCHEMA
-    changed(folder, schema="eecompile.trace/2")
-    with pytest.raises(DataError, match=r"got version eecompile\.trace/2, expected eecompile\.trace/1"):
+    changed(folder, schema="eecompile.trace/3")
+    with pytest.raises(DataError, match=r"got version eecompile\.trace/3, expected eecompile\.trace/1"):
         open_recording(folder)
 
 

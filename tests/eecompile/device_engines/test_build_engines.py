@@ -347,6 +347,12 @@ def test_the_last_part_of_a_build_tunes_with_the_data_of_the_model(plain, bundle
     assert "no compiler" in stages.warnings[-1]
 
 
+def test_more_rows_than_a_device_takes_are_refused_before_anything_is_built(bundle, stages, settings):
+    with pytest.raises(UserError, match=r"--buckets: got 8,4097, expected numbers up to 4096"):
+        build_engines(bundle, replace(settings, target="t4", buckets=(8, 4097)), stages)
+    assert PlansOfTheHost.built == 0
+
+
 @pytest.mark.parametrize(
     ("change", "flag"),
     [
@@ -357,7 +363,7 @@ def test_the_last_part_of_a_build_tunes_with_the_data_of_the_model(plain, bundle
         ({"max_quant_drop": -0.1}, "--max-quant-drop"),
         ({"buckets": (0,)}, "--buckets"),
         ({"buckets": ()}, "--buckets"),
-        ({"buckets": (4097,)}, "--buckets"),
+        ({"buckets": (8, -1)}, "--buckets"),
         ({"workspace_bytes": 2**41}, "--workspace"),
         ({"workspace_bytes": 0}, "--workspace"),
         ({"optimisation_level": 6}, "--optimisation-level"),

@@ -36,13 +36,14 @@ def build_exit(
     last: bool,
     opset: int,
     dtype: str = "float32",
+    images: tuple[int | str, ...] = (),
     pixels: tuple[int | str, ...] = (),
 ) -> LoweredExit:
     """Return a segment with input `raw` and output `logits` = -(-raw), plus the score of exit `index`.
 
-    Logits are `[batch, classes, *pixels]`.
+    Logits are `[batch, *images, classes, *pixels]`.
     """
-    element, shape = ir.DataType.from_numpy(np.dtype(dtype)), ("batch", classes, *pixels)
+    element, shape = ir.DataType.from_numpy(np.dtype(dtype)), ("batch", *images, classes, *pixels)
     raw = ir.val("raw", dtype=element, shape=shape)
     negated = ir.node("Neg", [raw], outputs=[ir.val("negated", dtype=element, shape=shape)])
     restored = ir.node("Neg", [negated.outputs[0]], outputs=[ir.val("logits", dtype=element, shape=shape)])

@@ -98,11 +98,21 @@ def test_two_exits_fit_into_one_graph() -> None:
         ({"shape": (8, 4)}, "got the fixed batch size 8"),
         ({"shape": ("batch", 1)}, "got 1 classes"),
         ({"shape": ("batch", "classes")}, "got classes classes"),
-        ({"shape": ("batch", 4, 2)}, r"expected \[batch, classes\]"),
+        ({"shape": ("batch", 4, 2, 3, 3)}, r"expected \[batch, classes\]"),
+        ({"shape": ("batch", "images", 4)}, "expected a fixed number of images a row"),
         ({"shape": None}, "got shape None"),
         ({"dtype": ir.DataType.INT64}, "got dtype INT64"),
     ],
-    ids=["old opset", "fixed batch", "one class", "unknown classes", "three axes", "no shape", "integers"],
+    ids=[
+        "old opset",
+        "fixed batch",
+        "one class",
+        "unknown classes",
+        "five axes",
+        "unknown images",
+        "no shape",
+        "integers",
+    ],
 )
 def test_refuses_logits_that_cannot_be_scored(changes: dict[str, Any], problem: str) -> None:
     graph, logits = segment(**changes)

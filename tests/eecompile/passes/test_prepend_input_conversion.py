@@ -87,3 +87,31 @@ def test_a_shape_that_does_not_fit_is_refused():
     info = InputInfo(name="x", shape=(3, 5, 4), dtype="uint8")
     with pytest.raises(IngestError, match=r"give \[3, 5, 4\], the network takes \[3, 4, 5\]"):
         prepend_input_conversion(network(3), [info])
+
+
+@pytest.mark.parametrize("layout", ["NCHW", "NHWC"])
+def test_every_image_of_a_row_is_converted_by_itself(layout):
+    rows, fold, channels = 3, 2, 3
+    info = InputInfo(
+        name="x",
+        shape=(4, 5, channels) if layout == "NHWC" else (channels, 4, 5),
+        dtype="uint8",
+        layout=layout,
+        scale=1 / 255,
+        mean=(0.1, 0.4, 0.9),
+        std=(0.2, 0.3, 0.5),
+    )
+    raw = np.random.default_rng(1).integers(0, 256, (rows * fold, *info.shape)).astype(np.uint8)
+    seen = network_values(info, raw)
+    folded = network(channels)
+    for value in [*folded.graph.inputs, *folded.graph.outputs]:
+        value.shape = ir.Shape(["batch", fold, channels, 4, 5])
+    prepend_input_conversion(folded, [info], fold=fold)
+    assert list(folded.graph.inputs[0].shape)[1:] == [fold, *info.shape]
+    got = run_model(folded, {"x": raw.reshape(rows, fold, *info.shape)})["y"]
+    expected = 2 * np.maximum(seen, 0).reshape(rows, fold, channels, 4, 5)
+    np.testing.assert_allclose(got, expected, atol=TOLERANCE)
+    other = network(channels)
+    other.graph.inputs[0].shape = ir.Shape(["batch", fold, channels, 4, 5])
+    with pytest.raises(IngestError, match=r"give \[4, 3, 4, 5\], the network takes \[2, 3, 4, 5\]"):
+        prepend_input_conversion(other, [info], fold=4)

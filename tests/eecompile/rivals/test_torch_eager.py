@@ -3,11 +3,14 @@
 import numpy as np
 import pytest
 import torch
+from folded_checkpoints import CLASSES, IMAGE, balanced_network, draw_images, write_folded
 
 from eecompile.checkpoint import Checkpoint, save_checkpoint
 from eecompile.input_info import InputInfo
+from eecompile.network_values import network_values
 from eecompile.rivals.torch_eager import make_rival
 from eecompile.zoo import lookup
+from eerun.folding import GroupExit, leave_in_groups, to_rows
 from eerun.policies import GatiPolicy, GeometricEnsemblePolicy, MarginPolicy
 
 ARGUMENTS = {"channels": [6, 8, 10], "classes": 5, "in_channels": 2}
@@ -67,3 +70,23 @@ def test_it_answers_as_the_reference_says(network, policy):
     if policy.answers_with is not None:
         own = np.stack([each.argmax(axis=1) for each in logits], axis=1)[np.arange(len(samples)), exits]
         assert (got_labels != own).any(), "the ensemble answers like its exits on all samples: the test shows nothing"
+
+
+@pytest.mark.parametrize("rule", GroupExit)
+def test_a_group_of_a_folded_network_stops_where_it_leaves(tmp_path, rule):
+    path, fold, samples = write_folded(tmp_path, 4, samples=8), 4, 22
+    raw, _ = draw_images(samples, seed=5)
+    with torch.no_grad():
+        rows = torch.from_numpy(to_rows(network_values(IMAGE, raw), fold))
+        logits = [each.numpy().reshape(-1, CLASSES)[:samples] for each in balanced_network(fold)(rows)]
+    policy = MarginPolicy()
+    scores = np.stack([policy.score(each, None, exit_index=0)[0] for each in logits], axis=1)
+    thresholds = [float(np.quantile(scores[:, 0], 0.85)), float(np.quantile(scores[:, 1], 0.85))]
+    expected = leave_in_groups(scores, thresholds, fold=fold, rule=rule).answered
+    assert len(set(expected.tolist())) > 1
+    threads = torch.get_num_threads()
+    labels, exits = make_rival(path, None, thresholds, policy, 1, rule)({"x": raw})
+    torch.set_num_threads(threads)
+    np.testing.assert_array_equal(exits, expected)
+    said = np.stack([each.argmax(axis=1) for each in logits], axis=1)
+    np.testing.assert_array_equal(labels, said[np.arange(samples), expected])

@@ -98,7 +98,7 @@ def test_costs_of_another_device_are_told(on_device):
 def test_the_card_was_watched(with_card):
     record, _ = with_card
     state = record["gpu"]["card_state"]
-    assert record["format"] == "eerun.bench/2.2"
+    assert record["format"] == "eerun.bench/2.3"
     assert record["gpu"]["no_card"] is None
     assert state["sm_mhz"] == {"seen": {"median": 1350.0, "least": 1350.0, "most": 1350.0}, "highest": 1590}
     assert state["memory_mhz"]["highest"] == 5001

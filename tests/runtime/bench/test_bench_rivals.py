@@ -13,7 +13,7 @@ ONE_BY_ONE = """
 import numpy as np
 import eerun
 
-def make_rival(model, factory, thresholds, policy, threads):
+def make_rival(model, factory, thresholds, policy, threads, group_exit):
     loaded = eerun.load(model.with_suffix(".ee"), threads=threads)
     assert (loaded.thresholds, policy.name) == (thresholds, "max-probability")
 

@@ -41,7 +41,7 @@ def test_it_prints_the_blocks_and_writes_both_files(tiny_bundle, tmp_path: Path,
     assert result.stdout.startswith("=== Performance summary ===\nThroughput: ")
     assert "=== Verdict ===" in result.stdout
     record = json.loads((tmp_path / "b.json").read_bytes())
-    assert record["format"] == "eerun.bench/2.2"
+    assert record["format"] == "eerun.bench/2.3"
     assert record["subject"]["batch"] == record["settings"]["batch"] == 8
     assert record["subject"]["data_of_build"] is True
     assert (

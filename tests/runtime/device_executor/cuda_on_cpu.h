@@ -3,6 +3,7 @@
 #pragma once
 #include <algorithm>
 #include <atomic>
+#include <bit>
 #include <condition_variable>
 #include <cstring>
 #include <functional>
@@ -72,6 +73,10 @@ struct Block {
 static thread_local Index threadIdx, blockIdx, blockDim, gridDim;
 static thread_local Block* this_block;
 static thread_local int barriers;
+
+static inline int __popc(unsigned int bits) {
+    return std::popcount(bits);
+}
 
 static inline void __syncthreads() {
     barriers++;

@@ -1,20 +1,18 @@
 """The device executor, on a CPU device, decides and answers like the host executor, bit for bit."""
 
 import threading
-from dataclasses import dataclass
 
 import device_networks
 import numpy as np
 import pytest
 from device_networks import Network, cost_table, empty_answers
-from exit_problems import KernelOnCpu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from policy_examples import FOR_ROWS
 from required import require_program
+from source_device import SourceDevice
 
 from eengines.devices.cpu import CpuDevice
-from eengines.devices.cpu_stream import own_stream
 from eengines.devices.host_engine import HostEngine
 from eerun.bundle import PolicyFile, open_bundle
 from eerun.device_executor import DeviceChain, DeviceExecutor
@@ -165,35 +163,6 @@ def test_several_threads_at_once(device_exits, in_flight):
         thread.join(timeout=60)
     assert not any(thread.is_alive() for thread in threads)
     assert not errors
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class SourceKernel:
-    """The real source, run with the grid and the threads that it is launched with."""
-
-    kernel: KernelOnCpu
-    select: object
-    seed: int
-
-    def launch(self, stream, *, grid, threads, arguments):
-        def run():
-            for handle, value in self.kernel.launch(arguments, grid=grid, threads=threads, at_once=2, seed=self.seed):
-                self.select(handle, value)
-
-        own_stream(stream).call(run)
-
-
-class SourceDevice(CpuDevice):
-    """A CPU device that runs the kernel's CUDA source instead of its reference."""
-
-    def __init__(self, folder, *, seed):
-        super().__init__(seed=seed)
-        self._folder, self._seed = folder, seed
-
-    def kernel(self, program):
-        with_selector = bool(program.defines)
-        compiled = KernelOnCpu(self._folder, with_selector=with_selector)
-        return SourceKernel(kernel=compiled, select=self._selectors.set, seed=self._seed)
 
 
 @pytest.mark.parametrize("device_exits", [False, True])

@@ -4,19 +4,10 @@ import subprocess
 
 import numpy as np
 import pytest
-from exit_problems import (
-    COMPILE,
-    CPU_FOLDER,
-    KERNEL_FOLDER,
-    ExitMemory,
-    KernelOnCpu,
-    differences,
-    exit_problems,
-    large_problem,
-    run_reference,
-)
+from exit_problems import ExitMemory, differences, exit_problems, large_problem, run_reference
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from kernel_on_cpu import COMPILE, CPU_FOLDER, KERNEL_FOLDER, KernelOnCpu
 from required import require_program
 
 from eerun.device_executor.exit_table import EXIT_TABLE, MOVED
@@ -139,9 +130,10 @@ def test_most_threads_are_those_of_the_source():
 
 
 @pytest.mark.parametrize("sanitizer", SANITIZERS)
-def test_blocks_and_threads_do_not_race(tmp_path, sanitizer):
+@pytest.mark.parametrize("defines", [(), ("-DFOLD=3",)])
+def test_blocks_and_threads_do_not_race(tmp_path, sanitizer, defines):
     """Neither races nor reads or writes outside of buffers, nor misaligned ones; and the sanitizer sees a race."""
-    flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all"]
+    flags = [f"-fsanitize={sanitizer}", "-fno-sanitize-recover=all", *defines]
     (tmp_path / "tiny.cpp").write_text(TINY)
     tiny = subprocess.run([*COMPILE, *flags, "tiny.cpp", "-o", "tiny"], cwd=tmp_path, capture_output=True, check=False)
     if tiny.returncode or subprocess.run([tmp_path / "tiny"], capture_output=True, check=False).returncode:

@@ -22,6 +22,7 @@ class ListTuner:
     folds: int = 2
     deals: int = 1
     skips: bool = False
+    by_shares: bool = True
 
     def frontier(self, data: TuningData, drops: Drops) -> tuple[Candidate, ...]:
         """See `Tuner.frontier`; where none keeps a drop, nobody leaves early."""

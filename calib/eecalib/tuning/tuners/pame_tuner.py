@@ -27,6 +27,7 @@ class PameTuner:
     folds: int = 5
     deals: int = 2
     skips: bool = False
+    by_shares: bool = True
 
     def frontier(self, data: TuningData, drops: Drops) -> tuple[Candidate, ...]:
         """See `Tuner.frontier`."""

@@ -21,6 +21,7 @@ class PixelCountTuner:
     folds: int = 5
     deals: int = 1
     skips: bool = False
+    by_shares: bool = False
 
     def frontier(self, data: TuningData, drops: Drops) -> tuple[Candidate, ...]:
         """See `Tuner.frontier`."""

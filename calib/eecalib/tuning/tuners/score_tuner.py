@@ -27,6 +27,7 @@ class ScoreTuner:
     folds: int = 5
     deals: int = 2
     skips: bool = False
+    by_shares: bool = False
 
     def frontier(self, data: TuningData, drops: Drops) -> tuple[Candidate, ...]:
         """See `Tuner.frontier`."""
@@ -44,7 +45,7 @@ class ScoreTuner:
         """See `Tuner.within`."""
         policy, played = self._played(data)
         found = Candidate(tuner=self.name, policy=policy, thresholds=thresholds_for_budget(played, data, budget))
-        cost, shares = ShareCost(cost=data.cost), np.array(evaluate(found, data, played).shares)
+        cost, shares = ShareCost(cost=data.cost), np.array(evaluate(found, data, played).row_shares)
         aim = float(cost.ms(aim_below(cost, shares, budget, added_ms=0.0, seed=data.seed)))
         return Candidate(tuner=self.name, policy=policy, thresholds=thresholds_for_budget(played, data, aim))
 

@@ -19,7 +19,7 @@ from eecalib.tuning.tuners.tuner import Drops, Tuner
 from eengines.errors import UserError
 from eerun.policies import EntropyPolicy, ExitPolicy, MarginPolicy, MaxProbabilityPolicy, PatiencePolicy
 
-__all__ = ["MAP_TUNERS", "TUNERS", "map_policies", "tuners_for"]
+__all__ = ["MAP_TUNERS", "TUNERS", "left_out_when_folded", "map_policies", "tuners_for"]
 
 KEPT_LISTS = 4
 """Lists of candidates that are kept: tuners of one family ask for the same, on all samples and on two folds."""
@@ -103,12 +103,13 @@ MAP_TUNERS: Mapping[str, Tuner] = MappingProxyType(
 """Of networks with one answer a pixel."""
 
 
-def tuners_for(names: Sequence[str], *, maps: bool) -> dict[str, Tuner]:
+def tuners_for(names: Sequence[str], *, maps: bool, fold: int = 1) -> dict[str, Tuner]:
     """Return tuners by name; `all` stands for every one that fits.
 
     Args:
         names: names, or `all`.
         maps: whether the network has one answer a pixel.
+        fold: images a group; 1: the network is not folded.
 
     Raises:
         UserError: there is no such tuner, or it does not fit.
@@ -124,4 +125,15 @@ def tuners_for(names: Sequence[str], *, maps: bool) -> dict[str, Tuner]:
                 f"got {name!r}, which is no policy for a network {where}",
                 f"Choose from all, {', '.join(known)}",
             )
-    return dict(known) if "all" in names else {name: known[name] for name in dict.fromkeys(names)}
+        if fold > 1 and name != "all" and known[name].by_shares:
+            fitting = ", ".join(other for other, tuner in known.items() if not tuner.by_shares)
+            problem = f"got {name!r}, whose shares are of samples; images of a network folded by {fold} leave in groups"
+            raise UserError("--policy", problem, f"Choose from all, {fitting}")
+    if "all" in names:
+        return {name: tuner for name, tuner in known.items() if fold == 1 or not tuner.by_shares}
+    return {name: known[name] for name in dict.fromkeys(names)}
+
+
+def left_out_when_folded(names: Sequence[str]) -> tuple[str, ...]:
+    """Return the tuners that `all` does not stand for where a network is folded; none where it is not in `names`."""
+    return tuple(name for name, tuner in TUNERS.items() if tuner.by_shares) if "all" in names else ()

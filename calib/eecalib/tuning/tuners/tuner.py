@@ -19,6 +19,10 @@ class Tuner(Protocol):
         """Whether its policies skip exits."""
 
     @property
+    def by_shares(self) -> bool:
+        """Whether its thresholds come from shares of samples, which says nothing of groups of a folded network."""
+
+    @property
     def folds(self) -> int:
         """Into how many parts samples are dealt to see what fitting costs; fewer where a fit takes long."""
 

@@ -20,6 +20,6 @@ def smallest_drop_within(tuner: Tuner, data: TuningData, budget: float) -> Candi
     def first_within(limit: float) -> int:
         return next((index for index, each in enumerate(outcomes) if each.expected_ms <= limit), len(found) - 1)
 
-    cost, shares = ShareCost(cost=data.cost), np.array(outcomes[first_within(budget)].shares)
+    cost, shares = ShareCost(cost=data.cost), np.array(outcomes[first_within(budget)].row_shares)
     aim = float(cost.ms(aim_below(cost, shares, budget, added_ms=0.0, seed=data.seed)))
     return found[first_within(budget - max(0.0, min(budget, cost.most_ms) - aim))]

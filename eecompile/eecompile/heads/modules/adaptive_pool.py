@@ -21,7 +21,7 @@ def adaptive_pool(features: int, size: int) -> nn.Module:
     if size == features:
         return nn.Sequential()
     if features % size == 0:
-        return nn.Sequential(nn.Unflatten(1, (1, features)), nn.AvgPool1d(features // size), nn.Flatten())
+        return nn.Sequential(nn.Unflatten(1, (1, -1)), nn.AvgPool1d(features // size), nn.Flatten())
     return PeriodicPool(features, size)
 
 

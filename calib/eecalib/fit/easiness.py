@@ -1,0 +1,101 @@
+"""Fit what predicts how easy an image is before a folded network has seen it."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from eengines.errors import DataError
+from eengines.tensors import Array
+from eerun.folding import Easiness, channel_axis, image_statistics
+
+__all__ = ["FittedEasiness", "fit_easiness"]
+
+F64 = NDArray[np.float64]
+
+PENALTY = 1e-3
+"""Of the squared coefficients of standardised statistics, times the number of images: statistics of small images are
+nearly multiples of each other."""
+
+FOLDS = 5
+
+FEWEST_IMAGES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class FittedEasiness:
+    """What was fitted, and what it is worth.
+
+    Attributes:
+        easiness: to predict with.
+        rank_correlation: Spearman's, between predicted and true exits of images held out; 0 where either is constant.
+    """
+
+    easiness: Easiness
+    rank_correlation: float
+
+
+def fit_easiness(name: str, images: Array, exit_index: NDArray[np.int32], *, seed: int) -> FittedEasiness:
+    """Return a ridge regression of the exit that answers an image on cheap statistics of its raw pixels.
+
+    The statistics are standardised, the intercept is not penalised. The correlation is that of predictions for five
+    parts of the images, each by a fit to the other four.
+
+    Args:
+        name: of the input that holds the images.
+        images: `[images, ...]` of the *tune* split, raw.
+        exit_index: `[images]`, the exit that answers each.
+        seed: deals images into parts.
+
+    Raises:
+        DataError: there are fewer than 50 images, or an image has neither two nor three axes.
+    """
+    shape = images.shape[1:]
+    if len(images) < FEWEST_IMAGES or len(shape) not in (2, 3):
+        got = (
+            f"got {len(images)} images of shape {list(shape)}, expected at least {FEWEST_IMAGES} with two or three axes"
+        )
+        raise DataError("easiness", got, "Give more data, or put images together by arrival")
+    axis = channel_axis(shape)
+    statistics, exits = image_statistics(images, axis), exit_index.astype(np.float64)
+    coefficients, intercept = _ridge(statistics, exits)
+    return FittedEasiness(
+        easiness=Easiness(
+            input=name, channel_axis=axis, coefficients=tuple(coefficients.tolist()), intercept=float(intercept)
+        ),
+        rank_correlation=_rank_correlation(_held_out(statistics, exits, seed), exits),
+    )
+
+
+def _ridge(statistics: F64, exits: F64) -> tuple[F64, float]:
+    """Coefficients in raw units, and the intercept."""
+    mean, deviation = statistics.mean(axis=0), statistics.std(axis=0)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    x, y = (statistics - mean) / scale, exits - exits.mean()
+    solved = np.linalg.solve(x.T @ x + PENALTY * len(x) * np.eye(x.shape[1]), x.T @ y) / scale
+    return solved, float(exits.mean() - mean @ solved)
+
+
+def _held_out(statistics: F64, exits: F64, seed: int) -> F64:
+    """Predictions `[images]`, each by a fit that has not seen the image."""
+    dealt = np.random.default_rng(seed).permutation(len(exits)) % FOLDS
+    predicted = np.empty_like(exits)
+    for fold in range(FOLDS):
+        coefficients, intercept = _ridge(statistics[dealt != fold], exits[dealt != fold])
+        predicted[dealt == fold] = statistics[dealt == fold] @ coefficients + intercept
+    return predicted
+
+
+def _rank_correlation(first: F64, second: F64) -> float:
+    """Spearman's rank correlation: Pearson's of ranks, equal values at the mean of theirs."""
+    ranks = [_ranks(values) for values in (first, second)]
+    deviations = [float(rank.std()) for rank in ranks]
+    if 0 in deviations:
+        return 0.0
+    return float(((ranks[0] - ranks[0].mean()) * (ranks[1] - ranks[1].mean())).mean() / (deviations[0] * deviations[1]))
+
+
+def _ranks(values: F64) -> F64:
+    _, place, counts = np.unique(values, return_inverse=True, return_counts=True)
+    middle: F64 = np.cumsum(counts) - (counts - 1) / 2
+    return middle[place]

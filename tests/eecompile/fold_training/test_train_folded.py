@@ -1,0 +1,128 @@
+"""A folded network learns, its best epoch is kept, and an interrupted run goes on with the same bits."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from eecompile.fold_training.fold_data import FoldData
+from eengines.errors import DataError, UserError
+from eerun.data import Samples
+
+
+def same_bits(one, other) -> bool:
+    first, second = one.network.state_dict(), other.network.state_dict()
+    return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
+
+
+def unlabelled(data: FoldData) -> FoldData:
+    train, calib = (Samples(inputs=part.inputs, labels=None) for part in (data.train, data.calib))
+    return replace(data, train=train, calib=calib)
+
+
+def test_it_learns(train, teacher, stages, tmp_path):
+    before = {name: weight.clone() for name, weight in teacher.network.state_dict().items()}
+    numbers = torch.random.get_rng_state()
+    trained = train(epochs=14, batch=32)
+    assert torch.equal(torch.random.get_rng_state(), numbers)
+    assert all(torch.equal(before[name], weight) for name, weight in teacher.network.state_dict().items())
+    assert [one.name for one in trained.exits] == ["early", "final"]
+    final = trained.exits[-1]
+    assert final.accuracy_unfolded > 0.85
+    assert final.accuracy > 0.75
+    assert final.losses[-1] < 0.5 * final.losses[0]
+    assert (trained.epochs, trained.epochs_planned, trained.interrupted) == (14, 14, False)
+    assert not trained.network.training
+    rows = torch.rand(3, 2, 1, 8, 8)
+    assert [tuple(logits.shape) for logits in trained.network(rows)] == [(3, 2, 10), (3, 2, 10)]
+    assert len(stages.notes) == 14
+    assert "epoch 14/14: loss" in stages.notes[-1]
+    assert "accuracy" in stages.notes[-1]
+    assert "early" in stages.details[-1]
+
+
+def test_the_best_epoch_on_calib_is_kept(train, monkeypatch):
+    shares = iter([0.1, 0.3, 0.9, 0.2, 0.4])
+    kept = {}
+
+    class Measured:
+        def __init__(self, teacher, *_arguments):
+            self.names = teacher.exits
+
+        def of_teacher(self):
+            return self._scores(1.0)
+
+        def of(self, network):
+            share = next(shares)
+            kept[share] = {name: weight.clone() for name, weight in network.state_dict().items()}
+            return self._scores(share)
+
+        def _scores(self, share):
+            from eecompile.train.score import Score
+
+            return dict.fromkeys(self.names, Score(agreement=0.0, accuracy=share))
+
+    monkeypatch.setattr("eecompile.fold_training.train_folded.CalibScore", Measured)
+    trained = train(epochs=4)
+    assert trained.best_epoch == 2
+    assert [one.accuracy for one in trained.exits] == [0.9, 0.9]
+    assert all(torch.equal(kept[0.9][name], weight) for name, weight in trained.network.state_dict().items())
+
+
+@pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
+def test_a_resumed_run_has_the_bits_of_one_that_was_never_interrupted(train, breaks, tmp_path, augmentation):
+    choice = {"epochs": 4, "augmentation": augmentation, "separate": 0.5}
+    whole = train(state=tmp_path / "whole", **choice)
+    first = train(stages=breaks(0.6), **choice)
+    assert first.interrupted
+    assert first.epochs == 2
+    assert not same_bits(first, whole)
+    second = train(resume=True, **choice)
+    assert not second.interrupted
+    assert same_bits(second, whole)
+    assert second.exits == whole.exits
+
+
+def test_a_state_of_other_settings_or_samples_is_refused(train, data):
+    train(epochs=1)
+    with pytest.raises(UserError, match=r"other alpha: got 0\.5, expected 0\.2"):
+        train(epochs=1, alpha=0.2, resume=True)
+    with pytest.raises(UserError, match="other training samples"):
+        train(epochs=1, data=replace(data, train=data.train.take(np.arange(100))), resume=True)
+    assert train(epochs=1, cache_bytes=0, resume=True).epochs == 1
+
+
+def test_kept_logits_are_those_of_every_step(train, tmp_path, stages):
+    kept = train(epochs=1, state=tmp_path / "one")
+    again = train(epochs=1, state=tmp_path / "other", cache_bytes=0)
+    assert stages.titles.count("compute the teacher's logits") == 1
+    assert kept.exits[-1].losses == pytest.approx(again.exits[-1].losses, rel=1e-5)
+
+
+def test_without_labels_it_learns_from_the_teacher_alone(train, data):
+    trained = train(epochs=10, batch=32, data=unlabelled(data))
+    final = trained.exits[-1]
+    assert (final.accuracy, final.accuracy_unfolded) == (None, None)
+    assert final.agreement > 0.6
+
+
+def test_the_curriculum_needs_labels_and_shows_classes_one_after_the_other(train, data):
+    trained = train(epochs=9, curriculum=True, curriculum_epochs=1, distillation="kl", loss_weights="eenet")
+    assert trained.epochs == 9
+    with pytest.raises(UserError, match="--curriculum: got samples without labels"):
+        train(epochs=9, curriculum=True, data=unlabelled(data))
+
+
+def test_labels_of_other_classes_are_refused(train, data):
+    labels = data.train.labels.copy()
+    labels[3] = 10
+    with pytest.raises(DataError, match=r"labels run from 0 to 10, expected 0\.\.9"):
+        train(data=replace(data, train=replace(data.train, labels=labels)))
+
+
+def test_a_loss_that_is_not_finite_does_not_stay(train, data):
+    images = data.train.inputs["x"]
+    assert images.dtype == np.uint8
+    trained = train(epochs=2, learning_rate=50.0)
+    assert all(weight.isfinite().all() for weight in trained.network.parameters())
