@@ -15,7 +15,7 @@ def fold_summary(report: FoldReport) -> str:
         *(_line(one, width) for one in report.exits),
         f"Measured on the {report.calib_samples} calib samples, which chose epoch {report.best_epoch} of "
         f"{report.epochs}, with random partners; tune, certify and test were not looked at",
-        *_calib_note(report),
+        *_notes(report),
         f"{report.parameters:,} weights, {more:.1f} times as many; "
         f"trained on {report.samples} samples for {report.seconds:.1f} s; {report.device}",
         f"Next: {report.next_command}",
@@ -24,10 +24,18 @@ def fold_summary(report: FoldReport) -> str:
     return "\n".join(lines)
 
 
-def _calib_note(report: FoldReport) -> list[str]:
-    if not report.calib_from_train:
-        return []
-    return ["They were cut from train: a network that has learned all of train looks better on them before folding"]
+def _notes(report: FoldReport) -> list[str]:
+    notes = []
+    if report.calib_from_train:
+        notes.append(
+            "They were cut from train: a network that learned all of train looks better on them before folding"
+        )
+    if report.apart:
+        notes.append(
+            "The best weights are of an epoch in which images stay apart: no answer depends on partners. A network "
+            f"without folding, of 1/{report.fold} of the folded widths, could answer the same"
+        )
+    return notes
 
 
 def _line(one: FoldedExit, width: int) -> str:

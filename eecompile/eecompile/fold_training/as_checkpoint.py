@@ -17,6 +17,7 @@ def as_checkpoint(teacher: Teacher, trained: TrainedFold, settings: FoldTrainSet
         "unfolded_sha256": teacher.source_sha256,
         "epochs": trained.epochs,
         "best_epoch": trained.best_epoch,
+        "apart": trained.apart,
         "interrupted": trained.interrupted,
         "device": trained.device,
         "calib": {

@@ -5,6 +5,7 @@ import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from hashlib import sha256
 from pathlib import Path
 
 from eecompile.checkpoint import load_checkpoint, save_checkpoint
@@ -15,6 +16,7 @@ from eecompile.fold_training.settings import FoldTrainSettings
 from eecompile.fold_training.teacher import Teacher, load_teacher
 from eecompile.fold_training.train_folded import train_folded
 from eecompile.stages import Stages
+from eecompile.train.arithmetic import choose_arithmetic
 from eengines.engine_cache import FileLock
 from eengines.errors import IngestError, UserError
 
@@ -79,13 +81,19 @@ def folded_folder() -> Path:
 
 
 def _train(teacher: Teacher, data: FoldData, settings: FoldTrainSettings, stages: Stages, file: Path) -> None:
-    state = file.with_suffix(".training")
+    state = _state_of(file, settings)
     trained = train_folded(teacher, data, settings, stages, state=state, resume=state.exists())
     if trained.interrupted:
         stages.warn(f"interrupted after {trained.epochs} of {trained.epochs_planned} epochs: the same command goes on")
         raise KeyboardInterrupt
     save_checkpoint(file, as_checkpoint(teacher, trained, settings))
     state.unlink(missing_ok=True)
+
+
+def _state_of(file: Path, settings: FoldTrainSettings) -> Path:
+    """Where an interrupted training is; one on another device or in another precision cannot go on from it."""
+    arithmetic = choose_arithmetic(settings.for_loop(1))
+    return file.with_suffix(f".{sha256(str(arithmetic).encode()).hexdigest()[:8]}.training")
 
 
 def _is_sound(file: Path, stages: Stages) -> bool:

@@ -43,6 +43,7 @@ class FoldReport:
         epochs: how many were finished.
         epochs_planned: how many there should have been.
         best_epoch: whose weights were kept, counted from 1; 0: those before training.
+        apart: whether these weights keep the images of a row apart, so that no answer depends on partners.
         interrupted: whether the user stopped it.
         seconds: of the whole training.
         device: where it ran, and in which precision, as words.
@@ -62,6 +63,7 @@ class FoldReport:
     epochs: int
     epochs_planned: int
     best_epoch: int
+    apart: bool
     interrupted: bool
     seconds: float
     device: str

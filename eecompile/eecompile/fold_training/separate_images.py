@@ -9,6 +9,7 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from eecompile.fold.folded_network import FoldedNetwork
+from eecompile.fold.layers import LAYERS
 from eecompile.fold_training.channel_owners import LayerOwners, channel_owners
 
 __all__ = ["SeparateImages"]
@@ -49,12 +50,17 @@ class SeparateImages:
         network: folded, with fresh weights, where it trains; its weights are changed.
         shape: of one image, `(channels, height, width)`.
         epochs: how many, from the first on, steps keep it so; 0: the weights are left as they are.
+
+    Attributes:
+        epochs: the same.
+        everywhere: whether no layer mixes the images, see `channel_owners`.
     """
 
     def __init__(self, network: FoldedNetwork, shape: tuple[int, ...], epochs: int) -> None:
-        self._epochs, self._active, self._factor = epochs, False, network.factor
+        self.epochs, self._active, self._factor = epochs, False, network.factor
         owners = channel_owners(network, shape) if epochs else {}
         modules = dict(network.body.named_modules())
+        self.everywhere = all(name in owners for name, layer in modules.items() if isinstance(layer, LAYERS))
         self._blocks = [
             block for name, found in owners.items() for block in _blocks(modules[name], found, self._factor)
         ]
@@ -64,7 +70,7 @@ class SeparateImages:
 
     def begin(self, epoch: int) -> None:
         """Say which epoch runs, counted from 0."""
-        self._active = epoch < self._epochs
+        self._active = epoch < self.epochs
 
     def join_gradients(self) -> None:
         """Give each image's weights the sum of all images' gradients, and weights between them none; later nothing."""

@@ -13,8 +13,8 @@ DISTILLATIONS = ("mse", "kl")
 
 LEAST_EPOCHS = 20
 LEAST_STEPS = 600
-"""With few images an epoch is short. On the digits of the example, folded by 4, the final exit reached 98.2 % with 400
-steps and 98.7 % with 600; the unfolded network has 98.3 %."""
+"""With few images an epoch is short. On the digits of the example, folded by 4, the final exit had 98.2 % of the test
+images right after 400 steps and 98.7 % after 600; the unfolded network has 98.3 %."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -27,6 +27,7 @@ from eecompile.train.random_streams import own_torch_numbers, seed_torch
 from eecompile.train.run_epochs import earlier_state, run_epochs
 from eecompile.train.sample_reader import SampleReader
 from eecompile.train.score import Score
+from eecompile.train.settings import TrainSettings
 from eecompile.train.state_file import StateFile
 from eengines.errors import UserError
 
@@ -42,6 +43,7 @@ class TrainedFold:
     epochs: int
     epochs_planned: int
     best_epoch: int
+    apart: bool
     interrupted: bool
     seconds: float
     device: str
@@ -72,27 +74,18 @@ def train_folded(
     started = perf_counter()
     loop = settings.for_loop(settings.epochs_for(len(data.train)))
     arithmetic = choose_arithmetic(loop)
-    reader, calib_reader = (
-        SampleReader(teacher.checkpoint.inputs, samples, (teacher.classes,), loop, arithmetic.device)
-        for samples in (data.train, data.calib)
-    )
+    readers = _readers(teacher, data, loop, arithmetic)
     curriculum = _curriculum(data, teacher, settings, loop.epochs)
     file = StateFile(state, {**fold_identity(teacher, data, settings), "device and precision": str(arithmetic)})
     content = earlier_state(file, stages) if resume else None
     with own_torch_numbers(arithmetic.device), arithmetic.repeatable(), _on_device(teacher, arithmetic):
         with stages.stage(f"fold the network by {settings.factor}"):
             network, separate = _fresh(teacher, settings, loop.epochs, arithmetic)
-            calib = CalibScore(teacher, calib_reader, settings.factor, settings.seed, settings.batch)
-        with teacher_logits(teacher, reader, settings, arithmetic, stages) as logits:
-            task = FoldTask(
-                network,
-                FoldBatches(reader, logits, curriculum, settings),
-                calib,
-                separate,
-                settings,
-                arithmetic,
-            )
-            learner = FoldLearner(network, teacher.exits, separate, settings)
+            calib = CalibScore(teacher, readers[1], settings.factor, settings.seed, settings.batch)
+        learner = FoldLearner(network, teacher.exits, separate, settings)
+        with teacher_logits(teacher, readers[0], settings, arithmetic, stages) as logits:
+            batches = FoldBatches(readers[0], logits, curriculum, settings)
+            task = FoldTask(network, batches, calib, separate, settings, arithmetic)
             epochs = FoldEpochs(task, [learner], loop, arithmetic, stages, file)
             with stages.stage("train the folded network"):
                 interrupted = run_epochs(epochs, [learner], content)
@@ -104,10 +97,20 @@ def train_folded(
         epochs=epochs.finished,
         epochs_planned=loop.epochs,
         best_epoch=best.epoch,
+        apart=best.epoch <= separate.epochs and separate.everywhere,
         interrupted=interrupted,
         seconds=perf_counter() - started,
         device=str(arithmetic),
     )
+
+
+def _readers(
+    teacher: Teacher, data: FoldData, loop: TrainSettings, arithmetic: Arithmetic
+) -> tuple[SampleReader, SampleReader]:
+    """Of the training and of the *calib* images."""
+    inputs, output = teacher.checkpoint.inputs, (teacher.classes,)
+    train, calib = (SampleReader(inputs, part, output, loop, arithmetic.device) for part in (data.train, data.calib))
+    return train, calib
 
 
 def _fresh(

@@ -9,7 +9,8 @@ from torch.nn import Parameter
 __all__ = ["MOST_OF_LAYER", "layers_of", "limit_gradients"]
 
 MOST_OF_LAYER = 0.003
-"""Of heads: length of a gradient's step as a share of the length of the layer's weights; momentum makes it up to ten times that.
+"""Of heads: length of a gradient's step as a share of the length of the layer's weights; momentum makes it up to ten
+times that.
 
 Tried on the digit scans at a rate of 0.05. With 0.003 every kind of head learned. With 0.01 Bag-of-Features heads did
 not for some seeds. Without a limit nor did linear layers on features ten times as large, and one filter on 32,768

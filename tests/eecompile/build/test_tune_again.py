@@ -6,6 +6,8 @@ import pytest
 from eecalib.int8.ranges import Ranges
 from eecalib.record import record_exits
 from eecalib.replay import replay
+from eecompile.build.measured_costs import MeasuredCosts, open_executor
+from eecompile.build.recorded import record_splits
 from eecompile.build.tune import tune
 from eengines.backends import load_backend
 from eerun.bundle import open_bundle
@@ -56,7 +58,9 @@ def test_scores_and_thresholds_are_not_those_of_float32(replayed):
 def test_tuning_the_recorded_scores_again_gives_the_thresholds_of_the_bundle(built, stages):
     """The same search, on the quantised network's table, with its costs."""
     for trial in built.trials:
-        again = tune(trial.recorded, built.float32.recorded, trial.costs, built.settings, stages)
+        executor = open_executor(trial.loaded, MeasuredCosts(table=trial.costs), built.prepared)
+        recorded = record_splits(executor, built.prepared, stages)
+        again = tune(recorded, built.float32.recorded, trial.costs, built.settings, stages)
         assert again.thresholds == trial.tuned.thresholds
 
 

@@ -68,7 +68,8 @@ def refilled(rows: Tensor, keep: int) -> Tensor:
 
 @pytest.mark.parametrize(("factor", "widths"), [(2, "multiple-of-8"), (4, "multiple-of-8"), (3, "exact")])
 def test_an_answer_does_not_depend_on_the_partners(folded, factor, widths):
-    network, _ = folded(factor, widths)
+    network, separate = folded(factor, widths)
+    assert separate.everywhere
     rows = draw(factor)
     expected = answers(network, rows)
     assert not torch.allclose(expected[0], expected[1])
@@ -164,3 +165,4 @@ def test_a_layer_with_fewer_channels_than_images_mixes_them():
     network = fold_network(Narrow(), FoldSpec(4, "exact"), SHAPE, where="test")
     assert network.body.one.out_channels == 2
     assert "one" not in channel_owners(network, SHAPE)
+    assert not SeparateImages(network, SHAPE, 1).everywhere

@@ -124,7 +124,7 @@ def test_refusals(checkpoint_file: Path, settings: IngestSettings, words: str):
     [
         ({"exits": ["only"]}, "forward returns 2 tensors for the 1 exits"),
         ({"input": {"shape": [5, 8, 8], "dtype": "uint8"}}, r"forward fails on an input of float32 \[3, 5, 8, 8\]"),
-        ({"fold": 2}, "has fold factor 2, expected 1"),
+        ({"fold": 2, "fold_widths": "exact"}, "weights do not fit: missing body"),
     ],
 )
 def test_checkpoints_that_contradict_their_module(checkpoint_file: Path, tmp_path: Path, changes: dict, words: str):

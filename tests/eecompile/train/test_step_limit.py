@@ -27,7 +27,7 @@ def layer() -> nn.Linear:
 
 def test_a_long_step_is_shortened_to_a_share_of_the_layer(layer):
     length = with_gradient(layer, 1e4)
-    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()})
+    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()}, MOST_OF_LAYER)
     assert 0.05 * length_of_gradient(layer) == pytest.approx(MOST_OF_LAYER * length, rel=1e-5)
     assert layer.weight.grad[0, 0] == layer.bias.grad[0]
 
@@ -35,7 +35,7 @@ def test_a_long_step_is_shortened_to_a_share_of_the_layer(layer):
 def test_a_short_step_stays_bit_by_bit(layer):
     with_gradient(layer, 1e-4)
     before = layer.weight.grad.clone()
-    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()})
+    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()}, MOST_OF_LAYER)
     assert torch.equal(layer.weight.grad, before)
 
 
@@ -43,14 +43,14 @@ def test_a_layer_of_zeros_moves(layer):
     for weight in layer.parameters():
         nn.init.zeros_(weight)
     with_gradient(layer, 1.0)
-    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()})
+    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()}, MOST_OF_LAYER)
     assert length_of_gradient(layer) > 0
 
 
 def test_weights_without_a_gradient_and_gradients_of_zero_are_left_alone(layer):
-    limit_gradients(layers_of(layer), {})
+    limit_gradients(layers_of(layer), {}, MOST_OF_LAYER)
     with_gradient(layer, 0.0)
-    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()})
+    limit_gradients(layers_of(layer), {id(weight): 0.05 for weight in layer.parameters()}, MOST_OF_LAYER)
     assert length_of_gradient(layer) == 0
 
 
