@@ -14,7 +14,7 @@ from eecompile.checkpoint import Checkpoint, InputInfo, save_checkpoint
 __all__ = ["EXITS", "make_small", "train_small"]
 
 EXITS = ("exit_0", "exit_1", "exit_2")
-WIDTHS = (32, 64, 128)
+WIDTHS = (16, 32, 64)
 CLASSES = 10
 MEAN, STD = (0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)
 BATCH, PEAK_RATE, DECAY = 64, 0.1, 5e-4

@@ -9,6 +9,7 @@ from time import perf_counter
 from eecompile.fold import FoldedNetwork, fold_network
 from eecompile.fold_training.calib_score import CalibScore
 from eecompile.fold_training.curriculum import Curriculum
+from eecompile.fold_training.few_threads import few_threads
 from eecompile.fold_training.fold_batches import FoldBatches
 from eecompile.fold_training.fold_data import FoldData
 from eecompile.fold_training.fold_epochs import FoldEpochs
@@ -81,9 +82,12 @@ def train_folded(
     with own_torch_numbers(arithmetic.device), arithmetic.repeatable(), _on_device(teacher, arithmetic):
         with stages.stage(f"fold the network by {settings.factor}"):
             network, separate = _fresh(teacher, settings, loop.epochs, arithmetic)
-            calib = CalibScore(teacher, readers[1], settings.factor, settings.seed, settings.batch)
         learner = FoldLearner(network, teacher.exits, separate, settings)
-        with teacher_logits(teacher, readers[0], settings, arithmetic, stages) as logits:
+        with (
+            few_threads(network, teacher.shape, settings.rows),
+            teacher_logits(teacher, readers[0], settings, arithmetic, stages) as logits,
+        ):
+            calib = CalibScore(teacher, readers[1], settings.factor, settings.seed, settings.batch)
             batches = FoldBatches(readers[0], logits, curriculum, settings)
             task = FoldTask(network, batches, calib, separate, settings, arithmetic)
             epochs = FoldEpochs(task, [learner], loop, arithmetic, stages, file)
