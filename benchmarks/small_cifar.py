@@ -1,6 +1,6 @@
 """A small convolutional network for CIFAR-10 with three exits, and its training from nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +11,7 @@ from torch.nn import functional
 
 from eecompile.checkpoint import Checkpoint, InputInfo, save_checkpoint
 
-__all__ = ["EXITS", "make_small", "train_small"]
+__all__ = ["EXITS", "WIDTHS", "make_small", "train_small"]
 
 EXITS = ("exit_0", "exit_1", "exit_2")
 WIDTHS = (16, 32, 64)
@@ -23,14 +23,14 @@ BATCH, PEAK_RATE, DECAY = 64, 0.1, 5e-4
 class SmallCifar(nn.Module):
     """Three stages of two convolutions 3x3, each on images of half the side; an exit behind each."""
 
-    def __init__(self) -> None:
+    def __init__(self, widths: Sequence[int]) -> None:
         super().__init__()
-        before = (3, *WIDTHS[:-1])
+        before = (3, *widths[:-1])
         self.stages = nn.ModuleList(
             nn.Sequential(*_convolution(inputs, width), *_convolution(width, width), nn.MaxPool2d(2))
-            for inputs, width in zip(before, WIDTHS, strict=True)
+            for inputs, width in zip(before, widths, strict=True)
         )
-        self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for width in WIDTHS)
+        self.heads = nn.ModuleList(nn.Linear(width, CLASSES) for width in widths)
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Map images `[batch, 3, 32, 32] float32` to one `[batch, 10]` of logits an exit."""
@@ -41,32 +41,39 @@ class SmallCifar(nn.Module):
         return tuple(logits)
 
 
-def make_small() -> nn.Module:
-    """Make the network with fresh weights."""
-    return SmallCifar()
+def make_small(widths: Sequence[int] = WIDTHS) -> nn.Module:
+    """Make the network with fresh weights; `widths` are those of its stages."""
+    return SmallCifar(widths)
 
 
-def train_small(
+def train_small(  # noqa: PLR0913 - a keyword for each choice
     images: NDArray[np.uint8],
     labels: NDArray[np.int64],
     file: Path,
     *,
+    widths: Sequence[int],
+    teacher: nn.Module | None,
     epochs: int,
     seed: int,
     tell: Callable[[str], None],
 ) -> None:
-    """Train all exits together from nothing, with cross-entropy and no augmentation, and write a checkpoint.
+    """Train all exits together from nothing, without augmentation, and write a checkpoint.
+
+    The loss of an exit is its cross-entropy or, with a teacher, half of that and half the mean squared error of its
+    logits against the teacher's, as `eecompile fold` has it.
 
     Args:
         images: `[images, 3, 32, 32]`.
         labels: `[images]`.
         file: the checkpoint.
+        widths: of the stages.
+        teacher: a network of as many exits, in evaluation mode; None: the labels alone.
         epochs: passes over the images.
         seed: of weights and order.
         tell: takes a line for each epoch.
     """
     torch.manual_seed(seed)
-    network, random = make_small(), np.random.default_rng(seed)
+    network, random = make_small(widths), np.random.default_rng(seed)
     mean, std = (torch.tensor(values).view(3, 1, 1) for values in (MEAN, STD))
     steps = len(images) // BATCH
     optimiser = torch.optim.SGD(network.parameters(), lr=PEAK_RATE, momentum=0.9, nesterov=True, weight_decay=DECAY)
@@ -75,14 +82,13 @@ def train_small(
         total = 0.0
         for index in random.permutation(len(images))[: steps * BATCH].reshape(steps, BATCH):
             x = (torch.from_numpy(images[index]).float() / 255 - mean) / std
-            y = torch.from_numpy(labels[index])
-            loss = torch.stack([functional.cross_entropy(logits, y) for logits in network(x)]).mean()
+            loss = _loss(network, teacher, x, torch.from_numpy(labels[index]))
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call] # torch has no types for it
             optimiser.step()
             schedule.step()
             total += float(loss.detach())
-        tell(f"unfolded: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
+        tell(f"widths {list(widths)}: epoch {epoch + 1} of {epochs}, loss {total / steps:.3f}")
     described = InputInfo(
         name="x", shape=(3, 32, 32), dtype="uint8", layout="NCHW", scale=1 / 255, mean=MEAN, std=STD, range=(0, 255)
     )
@@ -90,7 +96,7 @@ def train_small(
         file,
         Checkpoint(
             arch=None,
-            arch_kwargs={},
+            arch_kwargs={"widths": list(widths)},
             state_dict=network.state_dict(),
             exits=EXITS,
             inputs=(described,),
@@ -98,6 +104,17 @@ def train_small(
             classes=None,
         ),
     )
+
+
+def _loss(network: nn.Module, teacher: nn.Module | None, x: Tensor, y: Tensor) -> Tensor:
+    """Mean over the exits."""
+    said = network(x)
+    losses = torch.stack([functional.cross_entropy(logits, y) for logits in said])
+    if teacher is not None:
+        with torch.no_grad():
+            wanted = teacher(x)
+        losses = (losses + torch.stack([functional.mse_loss(*pair) for pair in zip(said, wanted, strict=True)])) / 2
+    return losses.mean()
 
 
 def _convolution(inputs: int, outputs: int) -> tuple[nn.Module, ...]:

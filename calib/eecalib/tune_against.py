@@ -25,7 +25,8 @@ def tune_against(
 ) -> tuple[float | None, ...]:
     """Return the thresholds with the least expected time, one for each exit but the last; None: nobody leaves there.
 
-    The search runs on all samples, for a drop that leaves room for what it overfits.
+    The search runs on all samples, for a drop that leaves room for what it overfits. Where so little is left that no
+    thresholds keep it, not even those with which nobody leaves early, it is for as many right answers as these give.
 
     Args:
         table: what the exits of this configuration say about *tune*.
@@ -38,17 +39,34 @@ def tune_against(
     """
     if agreement or table.labels is None:
         table = replace(table, labels=reference.answers[:, -1])
-    drop, extra, batch = _own_drop(table, reference, max_drop), 0.0, costs.max_batch
-    if table.groups >= FOLDS:
-        extra = max(0.0, optimism(table, costs, batch=batch, max_drop=drop, agreement=False, folds=FOLDS, seed=seed))
+    drop, batch = _own_drop(table, reference, max_drop), costs.max_batch
+    extra = _overfitted(table, costs, drop, seed=seed)
     found = tune_thresholds(table, costs, batch=batch, max_drop=drop - extra, agreement=False)
+    searched = f"{drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate)"
+    if drop - extra < 0 <= drop and all(threshold is None for threshold in found.thresholds):
+        found = tune_thresholds(table, costs, batch=batch, max_drop=0.0, agreement=False)
+        searched += "; none keep it, so for 0.00%"
     detail(
         f"{costs.engine} {costs.precision}: looked at {found.candidates} threshold vectors; searched for a drop of "
-        f"{drop:.2%} less {extra:.2%}, by which the search overfits {table.samples} samples (5-fold estimate); "
-        f"expected {found.expected_ms:.2f} ms a batch of {batch * table.fold}, {found.expected_ms_without_exits:.2f} "
-        "ms without exits"
+        f"{searched}; expected {found.expected_ms:.2f} ms a batch of {batch * table.fold}, "
+        f"{found.expected_ms_without_exits:.2f} ms without exits"
     )
     return found.thresholds
+
+
+def _overfitted(table: ExitTable, costs: CostTable, drop: float, *, seed: int) -> float:
+    """How much more is lost on new samples than on these, 0 or more; 0 where they are too few to tell.
+
+    Groups of a folded network are few, and more is overfitted where less may be lost. So of them it is estimated again
+    at the drop that the first estimate leaves, and the larger one counts.
+    """
+    extra, batch = 0.0, costs.max_batch
+    if table.groups < FOLDS:
+        return extra
+    for _ in range(1 if table.fold == 1 else 2):
+        left = max(-1.0, drop - extra)
+        extra = max(extra, optimism(table, costs, batch=batch, max_drop=left, agreement=False, folds=FOLDS, seed=seed))
+    return extra
 
 
 def _own_drop(table: ExitTable, reference: ExitTable, max_drop: float) -> float:

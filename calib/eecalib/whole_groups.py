@@ -1,7 +1,8 @@
 """Groups of images in what is recorded: images `i·f` to `i·f + f - 1` of a split share one pass of a folded network.
 
 What an exit says of an image depends on the images beside it. So groups stay together, wherever samples are dealt,
-chosen or left out.
+chosen or left out. Which images are a group is dealt at random: a source may give them class after class, and images
+of one class say little of an image beside others.
 """
 
 import numpy as np
@@ -10,7 +11,10 @@ from numpy.typing import NDArray
 from eengines.errors import DataError, UserError
 from eerun.data import Samples
 
-__all__ = ["check_groups", "chosen_groups", "images_of", "whole_groups"]
+__all__ = ["check_groups", "chosen_groups", "dealt_groups", "images_of", "whole_groups"]
+
+DEALT = 2
+"""Beside the seed of the splits, so that groups are drawn apart from them."""
 
 
 def whole_groups(samples: Samples, fold: int, *, where: str) -> tuple[Samples, int]:
@@ -32,6 +36,24 @@ def whole_groups(samples: Samples, fold: int, *, where: str) -> tuple[Samples, i
     count = len(samples) - left_out
     labels = None if samples.labels is None else samples.labels[:count]
     return Samples(inputs={name: array[:count] for name, array in samples.inputs.items()}, labels=labels), left_out
+
+
+def dealt_groups(samples: Samples, fold: int, *, seed: int, where: str) -> tuple[Samples, int]:
+    """Return samples in an order drawn at random, cut to whole groups, and how many are left out: fewer than a group.
+
+    Args:
+        samples: a split, in the order of its source.
+        fold: images a group; with 1 the samples stay as they are.
+        seed: that of the splits; the same seed and split give the same groups.
+        where: what they are, for messages.
+
+    Raises:
+        DataError: they do not fill one group.
+    """
+    if fold == 1:
+        return samples, 0
+    order = np.random.default_rng((seed, DEALT)).permutation(len(samples))
+    return whole_groups(samples.take(order), fold, where=where)
 
 
 def check_groups(samples: int, fold: int, *, where: str) -> None:

@@ -22,7 +22,7 @@ from eerun.device_settings import DeviceSettings
 from eerun.executor import Answers, Executor, Step
 from eerun.folding import Grouping
 from eerun.inputs import check_views
-from eerun.open_grouped import open_grouped, parse_grouping
+from eerun.open_grouped import open_grouped, parse_grouping, weakness_of
 from eerun.shadow import Metrics, Shadow, ShadowSettings, Turn, open_shadow
 
 __all__ = ["Model", "Result", "load"]
@@ -69,7 +69,8 @@ class Model:
         precision: precision of its graphs.
         costs: measured times.
         thresholds: one for each exit but the last; None: nobody leaves there. Those that were loaded.
-        certificate: what is promised of them; None: nothing.
+        certificate: what is promised of them; None: nothing. Of a folded network it is for calls that fill their
+            groups.
         void: why the bundle's certificate does not hold here, also where only another configuration has one; None: it
             does, or there is none.
         grouping: which images of a call share a row, of a folded network.
@@ -187,9 +188,9 @@ def load(  # noqa: PLR0913 - the one call that services write: a keyword for eac
             are built again here.
         grouping: which images of a call share a row of a folded network: `arrival`, neighbours as they are given, or
             `easy`, likely-easy ones together, so that groups leave together.
-        shadow: probability with which a sample that leaves early also runs to the final exit, on the CPU only: where
-            the two answers differ too often, logger `eerun` warns and the model falls back to slower thresholds, at
-            last to no exits. None: nobody is watched. See docs/certificates.md.
+        shadow: probability with which a sample (of a folded network a group) that leaves early also runs to the final
+            exit, on the CPU only: where the two answers differ too often, logger `eerun` warns and the model falls back
+            to slower thresholds, at last to no exits. None: nobody is watched. See docs/certificates.md.
         shadow_seed: of the choice of these samples.
         shadow_limit: how often the answers may differ; None: as the certificate says.
         shadow_confidence: 1 - the probability of a false alarm; None: that of the certificate.
@@ -218,6 +219,9 @@ def _open(way: Configuration, threads: int | None, watched: ShadowSettings | Non
         threads_or_default(threads)
     policy = way.policy()
     shadow = None if watched is None else open_shadow(way, policy, watched)
+    weak = weakness_of(way.bundle, grouping)
+    if weak is not None:
+        _log.warning("%s: %s", way.bundle.path, weak)
     void = void_here(way, policy, grouping)
     if void is not None:
         _log.warning("%s: running %s, the certificate does not hold here: %s", way.bundle.path, way.words, void)

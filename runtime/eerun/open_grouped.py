@@ -6,7 +6,7 @@ from eerun.configuration import Configuration
 from eerun.executor import Executor, GroupedExecutor
 from eerun.folding import Easiness, Grouping
 
-__all__ = ["easiness_for", "open_grouped", "parse_grouping"]
+__all__ = ["easiness_for", "open_grouped", "parse_grouping", "regrouped", "weakness_of"]
 
 
 def parse_grouping(text: str) -> Grouping:
@@ -44,8 +44,35 @@ def easiness_for(bundle: Bundle, grouping: Grouping) -> Easiness | None:
     return found
 
 
+def weakness_of(bundle: Bundle, grouping: Grouping) -> str | None:
+    """Return why a grouping brings little; None: nothing is known of that. It raises what `easiness_for` does."""
+    easiness = easiness_for(bundle, grouping)
+    return None if easiness is None else easiness.weakness
+
+
 def open_grouped(way: Configuration, grouping: Grouping, *, threads: int | None) -> Executor:
     """Make a chain ready to run; see `Configuration.open_chain` and `easiness_for`."""
     easiness = easiness_for(way.bundle, grouping)
     executor = way.open_chain(threads=threads)
     return executor if easiness is None else GroupedExecutor(executor, easiness)
+
+
+def regrouped(executor: Executor, bundle: Bundle) -> tuple[Executor, Grouping] | None:
+    """Return the same chain with the other grouping, on the same engines and buffers.
+
+    Args:
+        executor: what `open_grouped` returned.
+        bundle: the bundle that it runs.
+
+    Returns:
+        None: the network is not folded, or nothing predicts easiness.
+
+    Raises:
+        BundleError: the file that predicts it is damaged, or was fitted to other inputs.
+    """
+    if isinstance(executor, GroupedExecutor):
+        return executor.within, Grouping.ARRIVAL
+    if bundle.manifest.easiness is None:
+        return None
+    easiness = easiness_for(bundle, Grouping.EASY)
+    return None if easiness is None else (GroupedExecutor(executor, easiness), Grouping.EASY)

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from eecalib.agreement import answers_kept
 from eecalib.int8.survivors import FEWEST_SURVIVORS, survivors_of
 from eecalib.replay import leave, leave_at, replay
-from eecalib.whole_groups import images_of, whole_groups
+from eecalib.whole_groups import dealt_groups, images_of, whole_groups
 from eengines.errors import DataError, UserError
 from eerun.data import Samples
 from eerun.folding import GroupExit
@@ -75,6 +75,23 @@ def test_a_split_is_cut_to_whole_groups():
     assert whole_groups(samples, 1, where="split 'tune'") == (samples, 0)
     with pytest.raises(DataError, match="split 'tune': got 11 images, expected at least one group of 12"):
         whole_groups(samples, 12, where="split 'tune'")
+
+
+def test_images_that_come_class_after_class_are_dealt_into_mixed_groups():
+    labels = np.repeat(np.arange(5), 41)
+    samples = Samples(inputs={"x": np.arange(205)}, labels=labels)
+    dealt, left_out = dealt_groups(samples, 4, seed=3, where="split 'tune'")
+    assert (len(dealt), left_out) == (204, 1)
+    assert dealt.labels is not None
+    np.testing.assert_array_equal(dealt.labels, labels[dealt.inputs["x"]])
+    assert len(set(dealt.inputs["x"].tolist())) == 204
+    alike = [len(set(group.tolist())) == 1 for group in dealt.labels.reshape(-1, 4)]
+    assert np.mean(alike) < 0.1
+    again, _ = dealt_groups(samples, 4, seed=3, where="split 'tune'")
+    np.testing.assert_array_equal(again.inputs["x"], dealt.inputs["x"])
+    other, _ = dealt_groups(samples, 4, seed=4, where="split 'tune'")
+    assert not np.array_equal(other.inputs["x"], dealt.inputs["x"])
+    assert dealt_groups(samples, 1, seed=3, where="split 'tune'") == (samples, 0)
 
 
 def test_answers_are_compared_where_images_are_answered():

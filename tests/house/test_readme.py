@@ -27,7 +27,7 @@ def test_the_demo_runs_the_commands_that_the_readme_shows():
 
 
 def test_commands_were_found():
-    assert len(COMMANDS) == 17
+    assert len(COMMANDS) == 20
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,21 @@ def test_a_watched_model_gives_the_same_answers(folded_bundle, grouping):
     rows, metrics = found.shadowed, watched.metrics
     assert 0.3 < len(rows) / len(folded_bundle.x) < 0.5
     assert metrics.samples == len(folded_bundle.x)
-    assert metrics.disagreements == (expected.labels != final.labels)[rows].sum()
+    differs = expected.labels != final.labels
+    assert metrics.disagreements == differs[rows].sum()
+    order = np.arange(len(folded_bundle.x))
+    if grouping == "easy":
+        order = open_bundle(folded_bundle.path).easiness().order({"x": folded_bundle.x})
+    drawn = np.isin(order, rows).reshape(-1, FOLD)
+    assert (drawn.all(axis=1) == drawn.any(axis=1)).all(), "whole groups are watched"
+    assert metrics.watched == drawn.all(axis=1).sum() == len(rows) / FOLD, "a group is one observation"
+    means = differs[order].reshape(-1, FOLD).mean(axis=1)
+    assert metrics.estimate == pytest.approx(means[drawn.all(axis=1)].mean())
+    reached = [
+        sum(step.entered for part in result.steps for step in part if step.segment) for result in (expected, found)
+    ]
+    groups = len(order) / FOLD
+    assert reached[1] - reached[0] == pytest.approx((groups - reached[0]) * metrics.watched / groups, abs=0.1 * groups)
 
 
 def test_groupings_that_cannot_be(folded_bundle, tmp_path):

@@ -1,7 +1,5 @@
 """Fit what predicts how easy an image is before a folded network has seen it."""
 
-from dataclasses import dataclass
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -9,7 +7,7 @@ from eengines.errors import DataError
 from eengines.tensors import Array
 from eerun.folding import Easiness, channel_axis, image_statistics
 
-__all__ = ["FittedEasiness", "fit_easiness"]
+__all__ = ["fit_easiness"]
 
 F64 = NDArray[np.float64]
 
@@ -22,33 +20,21 @@ FOLDS = 5
 FEWEST_IMAGES = 50
 
 
-@dataclass(frozen=True, kw_only=True)
-class FittedEasiness:
-    """What was fitted, and what it is worth.
+def fit_easiness(name: str, images: Array, exit_index: NDArray[np.int32], *, seed: int) -> Easiness:
+    """Return a ridge regression of the exit that an image passes on cheap statistics of its raw pixels.
 
-    Attributes:
-        easiness: to predict with.
-        rank_correlation: Spearman's, between predicted and true exits of images held out; 0 where either is constant.
-    """
-
-    easiness: Easiness
-    rank_correlation: float
-
-
-def fit_easiness(name: str, images: Array, exit_index: NDArray[np.int32], *, seed: int) -> FittedEasiness:
-    """Return a ridge regression of the exit that answers an image on cheap statistics of its raw pixels.
-
-    The statistics are standardised, the intercept is not penalised. The correlation is that of predictions for five
-    parts of the images, each by a fit to the other four.
+    The statistics are standardised, the intercept is not penalised. The rank correlation is that of predictions for
+    five parts of the images, each by a fit to the other four; 0 where these do not differ.
 
     Args:
         name: of the input that holds the images.
         images: `[images, ...]` of the *tune* split, raw.
-        exit_index: `[images]`, the exit that answers each.
+        exit_index: `[images]`, the exit that each passes by itself: not where its group takes it.
         seed: deals images into parts.
 
     Raises:
-        DataError: there are fewer than 50 images, or an image has neither two nor three axes.
+        DataError: there are fewer than 50 images, an image has neither two nor three axes, or nothing can be predicted:
+            all images pass the same exit, or no statistic differs between them.
     """
     shape = images.shape[1:]
     if len(images) < FEWEST_IMAGES or len(shape) not in (2, 3):
@@ -58,11 +44,15 @@ def fit_easiness(name: str, images: Array, exit_index: NDArray[np.int32], *, see
         raise DataError("easiness", got, "Give more data, or put images together by arrival")
     axis = channel_axis(shape)
     statistics, exits = image_statistics(images, axis), exit_index.astype(np.float64)
+    same = "pass the same exit" if not np.ptp(exits) else "look alike" if not np.ptp(statistics, axis=0).any() else None
+    if same is not None:
+        raise DataError("easiness", f"all {len(images)} images {same}", "Put images together by arrival")
     coefficients, intercept = _ridge(statistics, exits)
-    return FittedEasiness(
-        easiness=Easiness(
-            input=name, channel_axis=axis, coefficients=tuple(coefficients.tolist()), intercept=float(intercept)
-        ),
+    return Easiness(
+        input=name,
+        channel_axis=axis,
+        coefficients=tuple(coefficients.tolist()),
+        intercept=float(intercept),
         rank_correlation=_rank_correlation(_held_out(statistics, exits, seed), exits),
     )
 

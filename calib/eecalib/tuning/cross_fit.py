@@ -49,6 +49,14 @@ class CrossFit:
         low, high = held_out[above - 1], held_out[above]
         return float(asked[above - 1] + (max_drop - low) / (high - low) * (asked[above] - asked[above - 1]))
 
+    def expected(self, asked: float) -> float:
+        """Return the drop to expect on new samples where `asked` is searched for: the same line, read the other way.
+
+        Above the largest that was tried it is that one's.
+        """
+        below = min(0.0, asked - self.asked[0])
+        return float(np.interp(asked, self.asked, self.held_out)) + below
+
 
 def cross_fit(frontier: Frontier, data: TuningData, drops: Sequence[float], *, folds: int, deals: int) -> CrossFit:
     """Fit on all folds but one, look at the one left out, for several drops and deals.

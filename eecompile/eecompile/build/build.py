@@ -7,6 +7,7 @@ from eecompile.build.candidates import find_candidates
 from eecompile.build.choose import choose
 from eecompile.build.float16_source import float16_source
 from eecompile.build.float32_chain import run_float32
+from eecompile.build.fold_entry import fold_entry
 from eecompile.build.int8_source import int8_source
 from eecompile.build.keep_float import named_nodes
 from eecompile.build.lower_graphs import Lowering
@@ -33,7 +34,7 @@ def build(model: Path, settings: BuildSettings, stages: Stages, *, name: str | N
         model: a checkpoint, an ONNX graph, or (with `trust`) a torch archive.
         settings: what the user chose.
         stages: where progress is shown.
-        name: what the model is called in the bundle; None: its file's name.
+        name: file name of the model that the user gave, for the bundle; None: that of `model`.
 
     Returns:
         What was measured; the same is in the bundle.
@@ -74,5 +75,6 @@ def build(model: Path, settings: BuildSettings, stages: Stages, *, name: str | N
             stages.warn(warning)
         with stages.stage("write the bundle"):
             add_pictures(writer, prepared.split, source.ranges, report, stages)
-            write_bundle(writer, prepared, source, chosen, report)
+            fold = fold_entry(model, factor=prepared.fold, widths=prepared.ingested.fold_widths)
+            write_bundle(writer, prepared, source, chosen, report, fold=fold)
     return report

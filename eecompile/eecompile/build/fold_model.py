@@ -6,6 +6,7 @@ from pathlib import Path
 from eecompile.build.fold_settings import FoldSettings
 from eecompile.build.settings import BuildSettings
 from eecompile.checkpoint import Checkpoint, load_checkpoint
+from eecompile.fold_training.earlier_training import EarlierTraining, earlier_training
 from eecompile.stages import Stages
 from eecompile.torch_file import TorchKind, has_foreign_objects, torch_kind
 from eengines.errors import UserError
@@ -26,12 +27,14 @@ class FoldedBuild:
         name: what it is called in the bundle; None: its file's name.
         settings: to build it with; the bundle has the place that the model's own would have.
         unfolded: settings for the bundle of the network before folding; None: it is not built.
+        training: what the checkpoint says of its training, on a hit in the cache, too; None: nothing.
     """
 
     model: Path
     name: str | None
     settings: BuildSettings
     unfolded: BuildSettings | None
+    training: EarlierTraining | None
 
 
 def fold_model(model: Path, settings: BuildSettings, folding: FoldSettings, stages: Stages) -> FoldedBuild:
@@ -56,14 +59,16 @@ def fold_model(model: Path, settings: BuildSettings, folding: FoldSettings, stag
     here = replace(settings, output=place, data=data)
     if checkpoint.fold != 1:
         _check_same(model, checkpoint, folding)
-        return FoldedBuild(model=model, name=None, settings=here, unfolded=None)
+        told = earlier_training(checkpoint)
+        return FoldedBuild(model=model, name=None, settings=here, unfolded=None, training=told)
     here.row_buckets(training.factor)  # refuses buckets that are no whole groups before training
     from eecompile.fold_training import folded_checkpoint
 
     folded = folded_checkpoint(model, training, stages)
     unfolded = replace(here, output=unfolded_place(place), fold_exit=GroupExit.ALL) if folding.unfolded else None
     name = f"{model.name}, folded by {folding.fold}"  # the cache has a file of another name
-    return FoldedBuild(model=folded, name=name, settings=here, unfolded=unfolded)
+    told = earlier_training(load_checkpoint(folded))
+    return FoldedBuild(model=folded, name=name, settings=here, unfolded=unfolded, training=told)
 
 
 def unfolded_place(bundle: Path) -> Path:

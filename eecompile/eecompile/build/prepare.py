@@ -6,7 +6,7 @@ from pathlib import Path
 
 import onnx_ir as ir
 
-from eecalib.whole_groups import whole_groups
+from eecalib.whole_groups import dealt_groups
 from eecompile.build.cut_network import CHECK_SAMPLES, PROBE_SAMPLES, cut_network
 from eecompile.build.graph_rows import graph_rows
 from eecompile.build.length_buckets import length_buckets
@@ -69,11 +69,12 @@ class Prepared:
     def recordable(self, name: str) -> Samples:
         """Return the samples of a split that are recorded: of a folded network those that fill whole groups.
 
+        Groups are drawn with `split_seed`, so that `eecompile tune` sees the same ones.
+
         Raises:
             DataError: they do not fill one.
         """
-        split = self.splits[name]
-        return split if self.fold == 1 else whole_groups(split, self.fold, where=f"split {name!r}")[0]
+        return dealt_groups(self.splits[name], self.fold, seed=self.split_seed, where=f"split {name!r}")[0]
 
     def rows(self, samples: Mapping[str, Array]) -> Mapping[str, Array]:
         """Return samples as graphs take them: at the greatest length, of a folded network in groups."""

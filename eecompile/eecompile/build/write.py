@@ -40,16 +40,24 @@ def write_bundle(
     source: Lowering,
     chosen: Chosen,
     report: BuildReport,
+    *,
+    fold: FoldEntry | None,
 ) -> None:
     """Write every file, the manifest last; plans of an older bundle of this name come along, for graphs that stay."""
-    manifest = _write_files(writer, prepared, source, chosen, report)
+    manifest = _write_files(writer, prepared, source, chosen, report, fold=fold)
     with bundle_lock(writer.target):
         writer.take_plans(writer.target / ENGINES_FOLDER)
         writer.finish(manifest)
 
 
 def _write_files(
-    writer: BundleWriter, prepared: Prepared, source: Lowering, chosen: Chosen, report: BuildReport
+    writer: BundleWriter,
+    prepared: Prepared,
+    source: Lowering,
+    chosen: Chosen,
+    report: BuildReport,
+    *,
+    fold: FoldEntry | None,
 ) -> Manifest:
     """Write every file but the manifest, and return that."""
     ingested, split, lengths = prepared.ingested, prepared.split, [entry.length for entry in prepared.lengths]
@@ -88,7 +96,7 @@ def _write_files(
         splits={n: SplitEntry(samples=len(s), sha256=digest(s)) for n, s in prepared.splits.items() if n != "train"},
         split_seed=prepared.split_seed,
         lengths=prepared.lengths,
-        fold=None if ingested.fold_widths is None else FoldEntry(factor=ingested.fold, widths=ingested.fold_widths),
+        fold=fold,
     )
 
 

@@ -57,7 +57,7 @@ def fold_command(
         float,
         typer.Option(
             help="Share of the epochs, from the first on, in which the images of a row have channels of their own and "
-            "equal weights; 0: start from random weights.",
+            "equal weights; their weights are only a start. 0: start from random weights; 1: never let images meet.",
             rich_help_panel=TRAINING,
         ),
     ] = 0.75,
@@ -79,7 +79,9 @@ def fold_command(
             rich_help_panel=TRAINING,
         ),
     ] = None,
-    train_batch: Annotated[int, typer.Option(help="Images a step.", rich_help_panel=TRAINING)] = 32,
+    train_batch: Annotated[
+        int | None, typer.Option(help="Images a step; default: 32, or twice --fold.", rich_help_panel=TRAINING)
+    ] = None,
     learning_rate: Annotated[float, typer.Option(help="At the peak.", rich_help_panel=TRAINING)] = 0.1,
     weight_decay: Annotated[
         float, typer.Option(help="On weights, not on biases and norms.", rich_help_panel=TRAINING)

@@ -16,6 +16,7 @@ from eecompile.build.fold_settings import FoldSettings
 from eecompile.build.report import BuildReport
 from eecompile.cli.engines_summary import engines_summary
 from eecompile.cli.fold_comparison import comparison_text
+from eecompile.cli.fold_summary import training_text
 from eecompile.cli.stages import ConsoleStages
 from eecompile.cli.summary import summary_text
 from eecompile.cli.tune_summary import tune_summary
@@ -91,7 +92,9 @@ def _jobs(
         refuse_when_folded(folding.fold, tuning)
     with ConsoleStages(verbose=verbose) as stages:
         made = fold_model(model, settings, folding, stages)
-    jobs = [_Job(model=made.model, settings=made.settings, name=made.name)]
+    if made.training is not None:
+        typer.echo(training_text(made.training, fold=folding.fold, place=str(made.model)))
+    jobs = [_Job(model=made.model, settings=made.settings, name=model.name)]  # not its name in the cache
     return jobs if made.unfolded is None else [*jobs, _Job(model=model, settings=made.unfolded)]
 
 

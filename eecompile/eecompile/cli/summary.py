@@ -24,7 +24,8 @@ def table(rows: Sequence[Sequence[str]]) -> str:
 
 def summary_text(report: BuildReport) -> str:
     """The whole summary."""
-    parts = [f"=== {report.bundle} from {report.model} ===", _trials(report), "", _segments(report)]
+    folded = "" if report.fold == 1 else f", folded by {report.fold}"
+    parts = [f"=== {report.bundle} from {report.model}{folded} ===", _trials(report), "", _segments(report)]
     if report.fold > 1:
         parts.append(_folded(report))
     parts.append(

@@ -49,7 +49,7 @@ def fold_lines(report: "TuneReport") -> list[str]:
         for split in (each.tune, each.test):
             row += ["-", "-"] if split is None else [number(split.batch_ms, 3), f"{split.drop:+.2%}"]
         rows.append(tuple(row))
-    lines = [f"Folded by {fold.factor}; other rules with the same thresholds:", *aligned(rows)]
+    lines = [f"Folded by {fold.factor}; each rule with thresholds of its own:", *aligned(rows)]
     if fold.partners is not None:
         same = fold.partners
         lines.append(
@@ -60,7 +60,8 @@ def fold_lines(report: "TuneReport") -> list[str]:
         weak = "" if fold.easiness.rank_correlation >= WEAK else ", too weak for --grouping easy to bring much"
         lines.append(
             f"Easiness: predicted exits of {fold.easiness.images} tune images held out have a rank correlation of "
-            f"{fold.easiness.rank_correlation:.2f} with the true ones{weak}"
+            f"{fold.easiness.rank_correlation:.2f} with the true ones{weak}; fitted to {report.runs.configuration}, "
+            "used for every configuration"
         )
     return lines
 

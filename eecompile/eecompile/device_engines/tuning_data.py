@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from eecalib.exit_table import ExitTable
 from eecalib.record import record_exits
-from eecalib.whole_groups import whole_groups
+from eecalib.whole_groups import dealt_groups
 from eecompile.device_engines.settings import EnginesSettings
 from eecompile.stages import Stages
 from eengines.errors import DataError
@@ -23,7 +23,7 @@ class TuningData:
     """Samples and reference.
 
     Attributes:
-        samples: the tune split; of a folded network the images of it that fill whole groups.
+        samples: the tune split; of a folded network those of its images that fill whole groups, dealt as the build did.
         reference: what every exit says in float32, on the CPU.
     """
 
@@ -52,9 +52,10 @@ def load_tuning_data(bundle: Bundle, settings: EnginesSettings, stages: Stages) 
         )
     if samples.labels is None and not settings.agreement:
         raise DataError(str(source), "split 'tune' has no labels", "Add labels, or tune for agreement with --agreement")
-    samples, left_out = whole_groups(samples, manifest.images_a_row, where="split 'tune'")
+    fold, count = manifest.images_a_row, len(samples)
+    samples, left_out = dealt_groups(samples, fold, seed=manifest.split_seed, where="split 'tune'")
     if left_out:
-        stages.detail(f"tune: the last {left_out} images fill no group of {manifest.images_a_row}, they are left out")
+        stages.detail(f"tune: {left_out} of {count} images left out, the others are groups of {fold}")
     way = choose_configuration(bundle, engine=REFERENCE, precision="float32")
     with stages.stage("float32 on the CPU, for comparison"):
         reference = record_exits(way.open_chain(), samples, stages.progress)

@@ -6,7 +6,7 @@ from eecompile.fold.spec import check_factor, check_widths
 from eecompile.input_info import InputInfo
 from eengines.errors import IngestError
 
-__all__ = ["check_fold", "check_foldable"]
+__all__ = ["check_fold", "check_foldable", "check_image"]
 
 IMAGE_AXES = 3
 
@@ -50,3 +50,18 @@ def check_foldable(inputs: Sequence[InputInfo], task: str, *, where: str) -> Non
     if not image or len(inputs[0].network_shape) != IMAGE_AXES:
         problem = f"the network takes {shapes}, expected one float32 image [channels, height, width]"
         raise IngestError(where, problem, remedy)
+
+
+def check_image(shape: Sequence[int], *, where: str) -> None:
+    """Refuse samples that are no images.
+
+    Args:
+        shape: of one sample as the network sees it.
+        where: what made the network, for messages.
+
+    Raises:
+        IngestError: they are not.
+    """
+    if len(shape) != IMAGE_AXES:
+        problem = f"takes samples of shape {list(shape)}, expected images [channels, height, width]"
+        raise IngestError(where, problem, "Networks of other samples cannot be folded")

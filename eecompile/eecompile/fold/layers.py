@@ -13,7 +13,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _NormBase as StatisticsNorm
 
-__all__ = ["LAYERS", "MAKERS", "STATE", "Layer", "Maker", "arriving", "groups_of", "refit", "taken"]
+__all__ = ["LAYERS", "MAKERS", "STATE", "Layer", "Maker", "arriving", "groups_of", "made_by", "refit", "taken"]
 
 Maker: TypeAlias = nn.Conv2d | nn.ConvTranspose2d | nn.Linear
 Layer: TypeAlias = Maker | StatisticsNorm | nn.GroupNorm | nn.LayerNorm | nn.PReLU
@@ -39,6 +39,13 @@ def taken(layer: Layer) -> int:
     if isinstance(layer, nn.GroupNorm):
         return layer.num_channels
     return layer.num_parameters if isinstance(layer, nn.PReLU) else layer.num_features
+
+
+def made_by(layer: Layer) -> int:
+    """How many features a layer makes."""
+    if isinstance(layer, nn.Linear):
+        return layer.out_features
+    return layer.out_channels if isinstance(layer, nn.Conv2d | nn.ConvTranspose2d) else taken(layer)
 
 
 def arriving(layer: Layer, x: Tensor) -> int:

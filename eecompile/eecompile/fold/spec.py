@@ -37,8 +37,8 @@ class FoldSpec:
     widths: str = MULTIPLE_OF_8
 
     def __post_init__(self) -> None:
-        check_factor(self.factor, where="fold")
-        check_widths(self.widths, where="fold widths")
+        check_factor(self.factor, where="--fold")
+        check_widths(self.widths, where="--fold-widths")
 
     def width(self, old: int, fits: Mapping[int, int]) -> int:
         """Return the new width of a hidden layer.

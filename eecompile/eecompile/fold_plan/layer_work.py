@@ -7,6 +7,8 @@ from math import prod
 import torch
 from torch import Tensor, nn
 
+from eecompile.fold.run import first_tensor
+
 __all__ = ["LayerWork", "layers_of"]
 
 COUNTED = (nn.Linear, nn.Conv1d, nn.Conv2d, nn.Conv3d, nn.ConvTranspose1d, nn.ConvTranspose2d, nn.ConvTranspose3d)
@@ -52,14 +54,18 @@ def layers_of(module: nn.Module, shape: tuple[int, ...]) -> tuple[LayerWork, ...
     """
     found: list[LayerWork] = []
 
-    def note(name: str) -> Callable[[nn.Module, tuple[Tensor, ...], Tensor], None]:
-        def hook(layer: nn.Module, given: tuple[Tensor, ...], made: Tensor) -> None:
-            found.append(_work(name, layer, given[0], made))
+    def note(name: str) -> Callable[[nn.Module, tuple[object, ...], dict[str, object], Tensor], None]:
+        def hook(layer: nn.Module, args: tuple[object, ...], kwargs: dict[str, object], made: Tensor) -> None:
+            given = first_tensor(args, kwargs)
+            if given is not None:
+                found.append(_work(name, layer, given, made))
 
         return hook
 
     handles = [
-        part.register_forward_hook(note(name)) for name, part in module.named_modules() if isinstance(part, COUNTED)
+        part.register_forward_hook(note(name), with_kwargs=True)
+        for name, part in module.named_modules()
+        if isinstance(part, COUNTED)
     ]
     modes = [(part, part.training) for part in module.modules()]
     try:

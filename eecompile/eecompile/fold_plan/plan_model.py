@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.fold.foldable import check_image
 from eecompile.fold_plan.plan import FoldPlan, plan_folding
 from eecompile.fold_plan.settings import PlanSettings
 from eecompile.make_network import make_network
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
 __all__ = ["plan_model"]
 
 ZOO = "zoo:"
-IMAGE_AXES = 3
 
 
 def plan_model(model: str, settings: PlanSettings) -> FoldPlan:
@@ -30,9 +30,7 @@ def plan_model(model: str, settings: PlanSettings) -> FoldPlan:
         UserError: settings that have no meaning for this model, or are missing.
     """
     module, shape = _from_zoo(model, settings) if model.startswith(ZOO) else _from_checkpoint(model, settings)
-    if len(shape) != IMAGE_AXES:
-        problem = f"takes {list(shape)}, expected channels, height and width"
-        raise IngestError(model, problem, "Only networks of images can be folded")
+    check_image(shape, where=model)
     return plan_folding(module, shape, settings, where=model)
 
 

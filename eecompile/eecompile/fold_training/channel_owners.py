@@ -1,14 +1,15 @@
 """Which image of a row each channel of a folded network belongs to, when the images are kept apart."""
 
 import copy
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
 from eecompile.fold.folded_network import FoldedNetwork
-from eecompile.fold.layers import LAYERS, MAKERS, Layer
+from eecompile.fold.layers import LAYERS, MAKERS, Layer, Maker
+from eecompile.fold.run import run
+from eecompile.fold_training.exit_owners import exit_owners
 
 __all__ = ["LayerOwners", "channel_owners"]
 
@@ -30,32 +31,43 @@ class LayerOwners:
 def channel_owners(network: FoldedNetwork, shape: tuple[int, ...]) -> dict[str, LayerOwners]:
     """Share out the channels of every layer, by name of the module in `network.body`.
 
-    The channels that a layer makes are divided in order among the images of a row, as its logits are; their numbers
-    differ by one at most. Which image a channel that a layer takes belongs to is seen by running a copy: its weights
-    are averages, so that values are positive and no ReLU hides them, and each row holds one image, all others being
-    zero. That follows concatenation, flattening and whatever else `forward` does.
+    The channels that a hidden layer makes are divided in order among the images of a row; their numbers differ by one
+    at most. Those of an exit's last layers belong to the image whose logits they reach, see `exit_owners`. Which image
+    a channel that a layer takes belongs to is seen by running a copy: its weights are averages, so that values are
+    positive and no ReLU hides them, norms pass on what they take, and each row holds one image, all others being zero.
+    That follows concatenation, flattening and whatever else `forward` does.
 
-    A layer is left out, and mixes the images, where an image would have no channel, or where grouped convolutions do
-    not follow the images.
+    A layer is left out, and mixes the images, where an image would have no channel, where grouped convolutions do not
+    follow the images, or where its channels reach the logits of several images. A norm over channels of several images
+    is not left out: it mixes them although its weights do not.
 
     Args:
         network: folded; left as it is.
         shape: of one image, `(channels, height, width)`.
     """
+    copied = copy.deepcopy(network).cpu().float().eval()
+    body, factor, exits = copied.body, network.factor, exit_owners(copied, shape)
     owners: dict[str, LayerOwners] = {}
-    body = copy.deepcopy(network.body).cpu().float().eval()
+
+    def find(name: str, layer: nn.Module, given: Tensor | None) -> None:
+        if name in owners or given is None or not isinstance(layer, LAYERS):
+            return
+        taken = _owners_of(given, layer)
+        made = exits[name] if name in exits else _in_order(layer, factor)
+        found = None if made is None else _layer_owners(layer, taken, made)
+        if found is None or any(not _all_have_some(part, factor) for part in (found.made, found.taken)):
+            return
+        owners[name] = found
+        if isinstance(layer, MAKERS) and found.taken is not None:
+            _keep_apart(layer, found.made, found.taken, factor)
+
     with torch.no_grad():
-        handles = [
-            layer.register_forward_pre_hook(_finder(name, network.factor, owners))
-            for name, layer in body.named_modules()
-            if isinstance(layer, LAYERS)
-        ]
         for layer in body.modules():
-            if isinstance(layer, LAYERS):
+            if isinstance(layer, MAKERS):
                 _average(layer)
-        body(_one_image_a_row(network.factor, shape))
-    for handle in handles:
-        handle.remove()
+            elif isinstance(layer, LAYERS):
+                layer.register_forward_hook(_pass_on, with_kwargs=True)
+        run(body, _one_image_a_row(factor, shape), where="images apart", what="the folded network", before=find)
     return owners
 
 
@@ -68,33 +80,23 @@ def _one_image_a_row(factor: int, shape: tuple[int, ...]) -> Tensor:
     return rows.flatten(1, 2)
 
 
-def _average(layer: Layer) -> None:
-    """Let a layer average what it takes; a norm scales nothing."""
-    if not isinstance(layer, MAKERS):
-        layer.reset_parameters()
-        return
+def _average(layer: Maker) -> None:
+    """Let a layer average what it takes."""
     layer.weight.fill_(1 / layer.weight[0].numel())
     if layer.bias is not None:
         layer.bias.zero_()
 
 
-def _finder(name: str, factor: int, owners: dict[str, LayerOwners]) -> Callable[[Layer, tuple[Tensor, ...]], None]:
-    """A hook that notes a layer's channels when it first runs, and keeps the images apart in it."""
+def _pass_on(_layer: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor], _made: Tensor) -> Tensor:
+    """A hook that lets a layer pass on what it takes."""
+    return next(iter((*args, *kwargs.values())))
 
-    def find(layer: Layer, given: tuple[Tensor, ...]) -> None:
-        if name in owners:
-            return
-        taken = _owners_of(given[0], layer)
-        found = _layer_owners(layer, taken, factor)
-        if found is None or any(not _all_have_some(part, factor) for part in (found.made, found.taken)):
-            return
-        owners[name] = found
-        if found.taken is not None:
-            apart = found.made[:, None] == found.taken[None, :]
-            weight = layer.weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight
-            weight.mul_(apart.reshape(*apart.shape, *(1,) * (weight.ndim - 2)))
 
-    return find
+def _keep_apart(layer: Maker, made: Tensor, taken: Tensor, factor: int) -> None:
+    """Let a layer average channels of the same image alone, so that values stay as large as they are."""
+    apart = factor * (made[:, None] == taken[None, :])
+    weight = layer.weight.transpose(0, 1) if isinstance(layer, nn.ConvTranspose2d) else layer.weight
+    weight.mul_(apart.reshape(*apart.shape, *(1,) * (weight.ndim - 2)))
 
 
 def _owners_of(x: Tensor, layer: Layer) -> Tensor:
@@ -108,14 +110,21 @@ def _owners_of(x: Tensor, layer: Layer) -> Tensor:
     return (change.flatten(2).mean(2) if change.ndim > 2 else change).argmax(0)
 
 
-def _layer_owners(layer: Layer, taken: Tensor, factor: int) -> LayerOwners | None:
+def _in_order(layer: Layer, factor: int) -> Tensor:
+    """`[outputs] int64`: the channels that a layer makes, shared out in order."""
+    if not isinstance(layer, MAKERS):
+        return torch.zeros(0, dtype=torch.int64)
+    outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
+    return torch.arange(outputs) * factor // outputs
+
+
+def _layer_owners(layer: Layer, taken: Tensor, made: Tensor) -> LayerOwners | None:
     if not isinstance(layer, MAKERS):
         return LayerOwners(made=taken, taken=None)
-    outputs = layer.out_features if isinstance(layer, nn.Linear) else layer.out_channels
     if isinstance(layer, nn.Linear) or layer.groups == 1:
-        return LayerOwners(made=torch.arange(outputs) * factor // outputs, taken=taken)
+        return LayerOwners(made=made, taken=taken)
     if isinstance(layer, nn.Conv2d) and layer.groups == layer.in_channels:
-        return LayerOwners(made=taken.repeat_interleave(outputs // layer.groups), taken=None)
+        return LayerOwners(made=taken.repeat_interleave(layer.out_channels // layer.groups), taken=None)
     return None
 
 

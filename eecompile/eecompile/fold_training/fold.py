@@ -36,14 +36,20 @@ def fold(model: Path, output: Path, settings: FoldTrainSettings, stages: Stages,
         IngestError: the network cannot be loaded or folded.
         DataError: there are no samples to train on.
         BuildError: the loss stopped being finite.
+        KeyboardInterrupt: Ctrl-C before the first epoch ended; nothing is written.
     """
     _refuse_own_sources(model, output, settings)
     check_writable(output, flag="--output")
+    state = output.with_name(f"{output.name}.training")
+    _refuse_to_lose(output, state, resume=resume)
     with stages.stage("load the network and the training samples"):
         teacher = load_teacher(model, settings.factory)
         data = fold_data(model, settings, teacher.checkpoint.inputs)
-    state = output.with_name(f"{output.name}.training")
     trained = train_folded(teacher, data, settings, stages, state=state, resume=resume)
+    if trained.epochs == 0:
+        kept = f"{output} is left as it was" if output.exists() else f"{output} is not written"
+        stages.warn(f"interrupted before the first epoch ended: {kept}")
+        raise KeyboardInterrupt
     save_checkpoint(output, as_checkpoint(teacher, trained, settings))
     if trained.interrupted:
         stages.warn(f"interrupted after {trained.epochs} epochs: the best weights so far are written; --resume goes on")
@@ -75,6 +81,16 @@ def _refuse_own_sources(model: Path, output: Path, settings: FoldTrainSettings) 
     for what, path in (("the network before folding", model), ("--data", settings.data)):
         if path is not None and output.resolve() == Path(path).resolve():
             raise UserError("--output", f"is {what} {path} itself, expected another file", "Give another name")
+
+
+def _refuse_to_lose(output: Path, state: Path, *, resume: bool) -> None:
+    """A training that was interrupted is not begun anew, nor one that has ended, unless the user says so."""
+    if state.exists() and not resume:
+        problem = f"got none, but {state} holds a training that was interrupted"
+        raise UserError("--resume", problem, f"Add --resume to go on with it, or delete {state.name} to start anew")
+    if resume and output.exists() and not state.exists():
+        problem = f"{output} is there, but no interrupted training beside it, expected {state.name}"
+        raise UserError("--resume", problem, "Leave --resume out to train anew, which replaces the file")
 
 
 def _next_command(output: Path, source: str, settings: FoldTrainSettings) -> str:

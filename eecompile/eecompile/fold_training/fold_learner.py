@@ -18,6 +18,9 @@ __all__ = ["FoldLearner"]
 class FoldLearner(Learner):
     """Epochs are compared by the mean accuracy of the exits, or without labels by their agreement with the teacher's.
 
+    Weights that keep the images of a row apart are those of a network that is not folded, of 1/f of the widths: they
+    are a start, and any later epoch is kept instead of them. Only where all epochs keep images apart they remain.
+
     Args:
         network: what learns.
         exits: their names.
@@ -47,6 +50,15 @@ class FoldLearner(Learner):
         """Move the weights, of all images alike while these are kept apart."""
         self._separate.join_gradients()
         super().step(share, scaler)
+
+    def keep(self, epoch: int, scores: Mapping[str, Score]) -> None:
+        """Keep the weights if none were better since images are no longer kept apart; the later of equals."""
+        before = self.best
+        if before is not None and before.epoch <= self._separate.epochs < epoch:
+            self.best = None
+        super().keep(epoch, scores)
+        if self.best is None:
+            self.best = before
 
 
 def _mean(scores: Mapping[str, Score]) -> float:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from hashlib import sha256
 from pathlib import Path
 
-from eecompile.checkpoint import load_checkpoint, save_checkpoint
+from eecompile.checkpoint import build_module, load_checkpoint, save_checkpoint
 from eecompile.fold_training.as_checkpoint import as_checkpoint
 from eecompile.fold_training.fold_data import FoldData, fold_data
 from eecompile.fold_training.fold_identity import fold_identity, identity_key
@@ -58,8 +58,8 @@ def folded_checkpoint(model: Path, settings: FoldTrainSettings, stages: Stages) 
     except OSError as error:
         raise UserError(str(file.parent), f"cannot be made: {error}", f"Set {VARIABLE} to another folder") from error
     with _only_one(file, stages):
-        if _is_sound(file, stages):
-            stages.detail(f"folded network: trained before, {file}")
+        if _is_sound(file, settings, stages):
+            stages.detail(f"folded network: trained before, {file}; delete the file to train it anew")
         else:
             _train(teacher, data, settings, stages, file)
     return file
@@ -96,12 +96,12 @@ def _state_of(file: Path, settings: FoldTrainSettings) -> Path:
     return file.with_suffix(f".{sha256(str(arithmetic).encode()).hexdigest()[:8]}.training")
 
 
-def _is_sound(file: Path, stages: Stages) -> bool:
-    """Whether the file is there and a checkpoint."""
+def _is_sound(file: Path, settings: FoldTrainSettings, stages: Stages) -> bool:
+    """Whether the file is there, and a checkpoint whose weights fit the network."""
     if not file.exists():
         return False
     try:
-        load_checkpoint(file)
+        build_module(load_checkpoint(file), settings.factory)
     except IngestError as error:
         stages.warn(f"{error}; it is trained again")
         return False

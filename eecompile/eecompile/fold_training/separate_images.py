@@ -9,8 +9,8 @@ from torch import Tensor, nn
 from torch.nn import Parameter
 
 from eecompile.fold.folded_network import FoldedNetwork
-from eecompile.fold.layers import LAYERS
 from eecompile.fold_training.channel_owners import LayerOwners, channel_owners
+from eecompile.fold_training.reactions import Reactions, reactions
 
 __all__ = ["SeparateImages"]
 
@@ -46,27 +46,34 @@ class SeparateImages:
 
     Images with one channel less than others have no copy of the weights of that channel.
 
+    Some networks mix the images in spite of it: norms over all channels, layers that `channel_owners` leaves out. What
+    comes out is measured: where the logits of an image do not react most to that image, or images that nothing mixes
+    are not answered alike in all places, the network gets its first weights back, and all weights are free.
+
     Args:
         network: folded, with fresh weights, where it trains; its weights are changed.
         shape: of one image, `(channels, height, width)`.
         epochs: how many, from the first on, steps keep it so; 0: the weights are left as they are.
 
     Attributes:
-        epochs: the same.
-        everywhere: whether no layer mixes the images, see `channel_owners`.
+        epochs: the same; 0 where the network got its first weights back.
     """
 
     def __init__(self, network: FoldedNetwork, shape: tuple[int, ...], epochs: int) -> None:
         self.epochs, self._active, self._factor = epochs, False, network.factor
         owners = channel_owners(network, shape) if epochs else {}
         modules = dict(network.body.named_modules())
-        self.everywhere = all(name in owners for name, layer in modules.items() if isinstance(layer, LAYERS))
         self._blocks = [
             block for name, found in owners.items() for block in _blocks(modules[name], found, self._factor)
         ]
+        fresh = [block.weight.detach().clone() for block in self._blocks]
         with torch.no_grad():
             for block in self._blocks:
                 self._start(block)
+            if epochs and not self._is_sound(reactions(network, shape)):
+                for block, weight in zip(self._blocks, fresh, strict=True):
+                    block.weight.copy_(weight)
+                self.epochs = 0
 
     def begin(self, epoch: int) -> None:
         """Say which epoch runs, counted from 0."""
@@ -81,13 +88,18 @@ class SeparateImages:
                 if block.weight.grad is not None:
                     self._spread(block, block.weight.grad, self._sum(block, block.weight.grad))
 
+    def _is_sound(self, found: Reactions) -> bool:
+        """Images with equally many channels everywhere must be answered alike in all places, unless they are mixed."""
+        equal = all(len({len(made) for made in block.made}) == 1 for block in self._blocks)
+        return found.own_most and (found.alike or not found.apart or not equal)
+
     def _start(self, block: _Blocks) -> None:
-        """Give all images the weights of the first, whose channels are the most, as large as for its channels alone."""
+        """Give all images the weights of one with the most channels, as large as for its channels alone."""
         values = block.of(block.weight)
-        first = values[block.made[0]]
+        part = values[max(block.made, key=len)]
         if block.taken is not None:
-            first = first[:, block.taken[0]] * sqrt(self._factor)
-        self._spread(block, block.weight, first.clone())
+            part = part[:, max(block.taken, key=len)] * sqrt(self._factor)
+        self._spread(block, block.weight, part.clone())
 
     def _sum(self, block: _Blocks, values: Tensor) -> Tensor:
         """The sum of the parts of all images, in the shape of the largest part."""

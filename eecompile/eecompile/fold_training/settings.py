@@ -11,6 +11,7 @@ __all__ = ["DISTILLATIONS", "FoldTrainSettings"]
 
 DISTILLATIONS = ("mse", "kl")
 
+USUAL_BATCH, LEAST_ROWS = 32, 2
 LEAST_EPOCHS = 20
 LEAST_STEPS = 600
 """With few images an epoch is short. On the digits of the example, folded by 4, the final exit had 98.2 % of the test
@@ -34,12 +35,14 @@ class FoldTrainSettings:
             labels distillation is all of it.
         loss_weights: of the exits: `eenet` k/(K(K+1)), `equal` 1 each, `pame` 1/K each.
         separate: share of the epochs, from the first on, in which the images of a row stay apart, see
-            `SeparateImages`; 0: the network starts from random weights, as published.
+            `SeparateImages`; 0: the network starts from random weights, as published. Below 1 the last epoch is never
+            one of them, and no weights of these epochs are kept.
         curriculum: start with some classes and add others later, as published for FoldedCNNs.
         curriculum_epochs: after how many epochs classes are added; None: so that the second half of the epochs has
             them all.
         epochs: passes over the training images; None: 20, or as many more as make 600 steps.
-        batch: images a step, put into rows; the last row of an epoch is left out where it is not full.
+        batch: images a step, put into rows; the last row of an epoch is left out where it is not full. None: 32, or two
+            rows where these are more.
         learning_rate: at the peak of the schedule; a step that would move a layer too far is shortened.
         weight_decay: on weights, not on biases and norms.
         augmentation: `none`, or `crop-flip`: images are shifted by up to 1/8 of the side and mirrored.
@@ -65,7 +68,7 @@ class FoldTrainSettings:
     curriculum: bool = False
     curriculum_epochs: int | None = None
     epochs: int | None = None
-    batch: int = 32
+    batch: int | None = None
     learning_rate: float = 0.1
     weight_decay: float = 5e-4
     augmentation: str = "none"
@@ -82,7 +85,12 @@ class FoldTrainSettings:
     @property
     def rows(self) -> int:
         """Rows a step."""
-        return self.batch // self.factor
+        return self.images // self.factor
+
+    @property
+    def images(self) -> int:
+        """Images a step."""
+        return max(USUAL_BATCH, LEAST_ROWS * self.factor) if self.batch is None else self.batch
 
     def epochs_for(self, images: int) -> int:
         """How many epochs there are for so many training images."""
@@ -90,6 +98,10 @@ class FoldTrainSettings:
             return self.epochs
         steps = steps_of(images // self.factor, self.rows)
         return max(LEAST_EPOCHS, -(-LEAST_STEPS // steps))
+
+    def epochs_apart(self, epochs: int) -> int:
+        """How many of the epochs, from the first on, keep images apart; the last does not, except where all shall."""
+        return epochs if self.separate == 1 else min(round(self.separate * epochs), max(epochs - 1, 0))
 
     def for_loop(self, epochs: int) -> TrainSettings:
         """What the loop over the epochs needs to know; its batch is in rows."""
@@ -111,9 +123,9 @@ class FoldTrainSettings:
         )
 
     def __post_init__(self) -> None:
-        least = 2 * self.spec.factor
-        if self.batch < least:
-            problem = f"got {self.batch} images, expected {least} or more: two rows of {self.factor}"
+        least = LEAST_ROWS * self.spec.factor
+        if self.images < least:
+            problem = f"got {self.images} images, expected {least} or more: two rows of {self.factor}"
             raise UserError("--train-batch", problem, f"Give a multiple of {self.factor}")
         if self.distillation not in DISTILLATIONS:
             expected = ", ".join(DISTILLATIONS)

@@ -65,7 +65,7 @@ def teacher_logits(
         with stages.stage("compute the teacher's logits"):
             kept = FeatureFile(Path(folder) / "logits", len(reader), shape, torch.float32)
             answers = TeacherLogits(teacher, arithmetic, None)
-            batch = max(settings.batch, LEAST_BATCH)
+            batch = max(settings.images, LEAST_BATCH)
             for start in range(0, len(reader), batch):
                 index = np.arange(start, min(start + batch, len(reader)))
                 kept.write(start, answers.of(index, reader.inputs(index, None)[0]))

@@ -16,6 +16,7 @@ from eecompile.fold_training.fold_epochs import FoldEpochs
 from eecompile.fold_training.fold_identity import fold_identity
 from eecompile.fold_training.fold_learner import FoldLearner
 from eecompile.fold_training.fold_task import FoldTask
+from eecompile.fold_training.reactions import reactions
 from eecompile.fold_training.report import FoldedExit
 from eecompile.fold_training.separate_images import SeparateImages
 from eecompile.fold_training.settings import FoldTrainSettings
@@ -81,13 +82,13 @@ def train_folded(
     content = earlier_state(file, stages) if resume else None
     with own_torch_numbers(arithmetic.device), arithmetic.repeatable(), _on_device(teacher, arithmetic):
         with stages.stage(f"fold the network by {settings.factor}"):
-            network, separate = _fresh(teacher, settings, loop.epochs, arithmetic)
+            network, separate = _fresh(teacher, settings, loop.epochs, arithmetic, stages)
         learner = FoldLearner(network, teacher.exits, separate, settings)
         with (
             few_threads(network, teacher.shape, settings.rows),
             teacher_logits(teacher, readers[0], settings, arithmetic, stages) as logits,
         ):
-            calib = CalibScore(teacher, readers[1], settings.factor, settings.seed, settings.batch)
+            calib = CalibScore(teacher, readers[1], settings.factor, settings.seed, settings.images)
             batches = FoldBatches(readers[0], logits, curriculum, settings)
             task = FoldTask(network, batches, calib, separate, settings, arithmetic)
             epochs = FoldEpochs(task, [learner], loop, arithmetic, stages, file)
@@ -101,7 +102,7 @@ def train_folded(
         epochs=epochs.finished,
         epochs_planned=loop.epochs,
         best_epoch=best.epoch,
-        apart=best.epoch <= separate.epochs and separate.everywhere,
+        apart=reactions(network, teacher.shape).apart,
         interrupted=interrupted,
         seconds=perf_counter() - started,
         device=str(arithmetic),
@@ -118,14 +119,21 @@ def _readers(
 
 
 def _fresh(
-    teacher: Teacher, settings: FoldTrainSettings, epochs: int, arithmetic: Arithmetic
+    teacher: Teacher, settings: FoldTrainSettings, epochs: int, arithmetic: Arithmetic, stages: Stages
 ) -> tuple[FoldedNetwork, SeparateImages]:
     """The folded network with its first weights, where it trains."""
     seed_torch(arithmetic.device, settings.seed, "folded weights")
     where = network_words(teacher.checkpoint.arch, settings.factory)
     network = fold_network(teacher.network, settings.spec, teacher.shape, where=where).requires_grad_(True)
     network.to(arithmetic.device)
-    return network, SeparateImages(network, teacher.shape, round(settings.separate * epochs))
+    wanted = settings.epochs_apart(epochs)
+    separate = SeparateImages(network, teacher.shape, wanted)
+    if separate.epochs < wanted:
+        stages.warn(
+            "the images of a row cannot be kept apart in this network: it starts from random weights, as with "
+            "--separate 0, and may need more epochs"
+        )
+    return network, separate
 
 
 def _curriculum(data: FoldData, teacher: Teacher, settings: FoldTrainSettings, epochs: int) -> Curriculum | None:

@@ -49,11 +49,13 @@ def load_source(bundle: Bundle, model: Path | None, factory: str | None, stages:
         stages: where it is said what was put in place.
 
     Raises:
-        UserError: there is no such file, it is folded, or it has no attached heads that are exits of the bundle.
+        UserError: the bundle is folded, there is no such file, or it has no attached heads that are exits of the
+            bundle.
         BundleError: it is not the one that the bundle was built from.
         IngestError: it cannot be loaded.
     """
     path, manifest = model_path(bundle, model), bundle.manifest
+    refuse_folded(manifest.images_a_row, where=str(bundle.path), why="heads are refreshed image by image")
     with bundle_lock(bundle.path):
         if finish_pending(path, open_bundle(bundle.path)):
             stages.warn(f"{path}: an earlier refresh ended before it was there: now it is, as the bundle needs it")
@@ -70,7 +72,6 @@ def load_source(bundle: Bundle, model: Path | None, factory: str | None, stages:
         )
     _refuse_others(path)
     checkpoint = load_checkpoint(path)
-    refuse_folded(checkpoint.fold, where=str(path), why="heads are refreshed image by image")
     module = build_module(checkpoint, factory) if checkpoint.attached is not None else None
     if not isinstance(module, Attached):
         raise UserError(str(path), *_NO_HEADS)

@@ -141,6 +141,7 @@ def _certificate(
         confidence=settings.confidence,
         method=settings.certify_method,
         samples=seen.table.samples,
+        groups=None if seen.table.fold == 1 else seen.table.groups,
         bound=step.bound,
         disagreement=step.disagreement,
         split_sha256=seen.split.sha256,

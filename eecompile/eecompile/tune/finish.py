@@ -21,6 +21,7 @@ from eecompile.tune.settings import TuneSettings
 from eecompile.tune.try_policies import Bench, TriedPolicy, split_outcome
 from eecompile.tune.tune_all import tune_all
 from eecompile.tune.tuned_configuration import TunedConfiguration
+from eecompile.tune.what_to_know import what_to_know
 from eengines.errors import BuildError
 from eerun.configuration import HostConfiguration
 from eerun.data import Samples
@@ -85,7 +86,7 @@ def finish(
         first, certificate = _promised(first, new, final, settings, stages)
         new = new_bundle(bundle, shape, (first, *others), exits_change=exits_change)
     runs = _runs(first, final, recording)
-    folded = None if best.bench.fold == 1 else look_at_groups(new, first, final, splits, settings, stages)
+    folded = None if best.bench.fold == 1 else look_at_groups(new, first, final, splits, recording, settings, stages)
     return Finished(
         new=new,
         configurations=(first, *others),
@@ -94,7 +95,7 @@ def finish(
         certificate=certificate,
         fold=None if folded is None else folded.report,
         easiness=None if folded is None else folded.easiness,
-        warnings=(*new.warnings, *_warnings(runs, best.bench, settings)),
+        warnings=(*new.warnings, *what_to_know(runs, first.tried, settings)),
     )
 
 
@@ -195,18 +196,4 @@ def _reports(
             float32 = np.concatenate([table.answers[:, :-1], final[name].split.float32[:, None]], axis=1)
             reference = replace(table, answers=float32.astype(table.answers.dtype))
             found[name] = split_report(table, reference, first.policy.thresholds, first.costs, tested=outcome.tested)
-    return found
-
-
-def _warnings(runs: RunReport, bench: Bench, settings: TuneSettings) -> list[str]:
-    """Where exits do not pay, and where more is lost on *test* than was allowed."""
-    found, max_drop = [], settings.goal.max_drop
-    if runs.tune.batch_ms >= bench.whole_ms:
-        found.append(
-            f"exits do not pay here: expected {runs.tune.batch_ms:.2f} ms a batch of {bench.batch * bench.fold}, the "
-            f"whole network takes {bench.whole_ms:.2f} ms"
-        )
-    if max_drop is not None and runs.test is not None and runs.test.drop > max_drop:
-        promise = "" if settings.certify is not None else "; only a certificate (--certify) promises something about it"
-        found.append(f"on test the drop is {runs.test.drop:.2%}, more than the {max_drop:.2%} asked for{promise}")
     return found

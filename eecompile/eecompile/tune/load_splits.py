@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from eecalib.trace import SPLITS
-from eecalib.whole_groups import whole_groups
+from eecalib.whole_groups import dealt_groups
 from eecompile.stages import Stages
 from eengines.errors import DataError
 from eerun.bundle import Bundle
@@ -43,7 +43,9 @@ def load_splits(bundle: Bundle, source: str | None) -> Mapping[str, Samples]:
 
 
 def load_whole_groups(bundle: Bundle, source: str | None, stages: Stages) -> Mapping[str, Samples]:
-    """Load the data as `load_splits` does; of a folded network each split is cut to whole groups.
+    """Load the data as `load_splits` does; of a folded network each split is dealt into whole groups.
+
+    Groups are drawn with the seed of the splits, which the bundle has: every command sees the same ones.
 
     Args:
         bundle: the bundle.
@@ -58,7 +60,7 @@ def load_whole_groups(bundle: Bundle, source: str | None, stages: Stages) -> Map
         return splits
     found = {}
     for name, samples in splits.items():
-        found[name], left_out = whole_groups(samples, fold, where=f"split {name!r}")
+        found[name], left_out = dealt_groups(samples, fold, seed=bundle.manifest.split_seed, where=f"split {name!r}")
         if left_out:
             stages.detail(f"{name}: {left_out} of {len(samples)} images left out, the others are groups of {fold}")
     return found

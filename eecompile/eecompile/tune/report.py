@@ -75,6 +75,8 @@ class PolicyReport:
         whole_ms: of a batch in the fastest whole network, measured with it.
         whole_single_ms: the same of one sample.
         refused: why it cannot be chosen, or None.
+        held_out_drop: the drop to expect on new samples, as samples of *tune* held out tell; None: a budget, or too few
+            to tell.
     """
 
     name: str
@@ -90,6 +92,7 @@ class PolicyReport:
     whole_ms: float
     whole_single_ms: float
     refused: str | None
+    held_out_drop: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,22 +143,26 @@ class CertificateReport:
 
 @dataclass(frozen=True, kw_only=True)
 class RuleReport:
-    """What the bundle would do if groups left by some rule, with the thresholds that it has.
+    """What the bundle would do if groups left by some rule, with thresholds searched for it, as for the one it has.
 
     Attributes:
         rule: when a group leaves.
         tune: on *tune*.
         test: on samples that chose nothing; None: there are none.
+        thresholds: one for each exit but the last.
     """
 
     rule: GroupExit
     tune: SplitOutcome
     test: SplitOutcome | None
+    thresholds: tuple[float | None, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True)
 class EasinessReport:
-    """How well the exit that answers an image is predicted before the network runs.
+    """How well the exit that an image passes by itself is predicted before the network runs.
+
+    It is fitted to the configuration that comes first, and serves all of them.
 
     Attributes:
         images: of *tune*, that it was fitted to.
@@ -173,8 +180,9 @@ class FoldReport:
     Attributes:
         factor: images a row.
         rule: when a group leaves.
-        rules: every rule, with the same thresholds.
-        partners: how much an answer depends on the images beside it, on *test*; None: there is none.
+        rules: every rule, each with thresholds of its own.
+        partners: how much an answer depends on the images beside it, on *test* or a part of it; None: there is none, or
+            nothing was to be written.
         easiness: None: nothing could be fitted.
     """
 

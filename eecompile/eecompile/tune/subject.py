@@ -18,7 +18,6 @@ from eerun.bundle import Bundle
 from eerun.configuration import HostConfiguration
 from eerun.costs import CostTable
 from eerun.data import Samples
-from eerun.folding import rows_of
 
 __all__ = ["Subject", "find_subject"]
 
@@ -88,10 +87,7 @@ def find_subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subj
     )
     costs = way.costs()
     fold, rule = bundle.manifest.images_a_row, settings.fold_exit or way.policy().group_exit
-    batch = costs.max_batch if settings.batch is None else rows_of(settings.batch, fold)
-    if batch > costs.max_batch:
-        most = fold * costs.max_batch
-        raise UserError("--batch", f"got {settings.batch}, the bundle was measured up to {most}", "Give less")
+    batch = _rows(settings.batch, fold, costs)
     splits = load_whole_groups(bundle, settings.data, stages)
     _refuse_few(splits, settings, fold)
     recording = opened or record_bundle(way, splits, stages, threads=settings.threads)
@@ -106,6 +102,21 @@ def find_subject(bundle: Bundle, settings: TuneSettings, stages: Stages) -> Subj
         batch=batch,
         fastest=min(ways, key=lambda each: each.costs().of_whole().run_ms(0, batch)),
     )
+
+
+def _rows(images: int | None, fold: int, costs: CostTable) -> int:
+    """The batch size in rows.
+
+    Raises:
+        UserError: images do not fill the groups of a folded network, or the costs of so many are not known.
+    """
+    if images is None:
+        return costs.max_batch
+    if images % fold:
+        raise UserError("--batch", f"got {images} images for groups of {fold}", f"Give a multiple of {fold}")
+    if images > fold * costs.max_batch:
+        raise UserError("--batch", f"got {images}, the bundle was measured up to {fold * costs.max_batch}", "Give less")
+    return images // fold
 
 
 def _refuse_few(splits: Mapping[str, Samples], settings: TuneSettings, fold: int) -> None:

@@ -22,7 +22,7 @@ from eerun.bundle import Manifest
 from eerun.costs import CostTable
 from eerun.folding import GroupExit
 
-__all__ = ["Bench", "TriedPolicy", "mac_table", "refused", "report_of", "split_outcome", "try_policies"]
+__all__ = ["ROUNDING", "Bench", "TriedPolicy", "mac_table", "refused", "report_of", "split_outcome", "try_policies"]
 
 BATCHES = 4000
 """Drawn to see the slowest in a hundred."""
@@ -145,6 +145,7 @@ def report_of(
         exits=tuple(bench.names[index] for index in (*bench.shape.kept, len(bench.names) - 1)),
         heads_apart=bench.shape.heads_apart,
         asked_drop=tried.asked_drop,
+        held_out_drop=tried.held_out_drop,
         thresholds=candidate.thresholds,
         tune=tune,
         test=test,

@@ -34,7 +34,7 @@ def write_tune(bundle: Bundle, finished: Finished, report: TuneReport, settings:
     def change(manifest: Manifest) -> Manifest:
         if manifest != bundle.manifest:
             raise BundleError(str(bundle.path), "it was changed while it was tuned", "Tune it again")
-        easiness = manifest.easiness if finished.easiness is None else EASINESS_NAME
+        easiness = None if finished.easiness is None else EASINESS_NAME  # one of other thresholds is worth nothing
         return replace(new.manifest, files=manifest.files, easiness=easiness)
 
     with bundle_lock(bundle.path):

@@ -1,29 +1,41 @@
 """Where groups would leave if somebody knew beforehand which exit answers each image."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from eerun.costs import CostTable
-from eerun.folding import GroupExit, passes_needed, rows_of
+from eerun.executor import Step
+from eerun.folding import GroupExit, passes_needed
 
-__all__ = ["best_groups", "groups_ms"]
+__all__ = ["answered_by", "best_groups", "groups_ms"]
+
+
+def answered_by(parts: Sequence[Sequence[Step]]) -> NDArray[np.int32]:
+    """Return which exit answers each image of a batch, ascending, from what the segments did: `[images] int32`."""
+    steps = [step for part in parts for step in part]
+    return np.sort(np.repeat([step.segment for step in steps], [step.answers for step in steps])).astype(np.int32)
 
 
 def best_groups(exit_index: NDArray[np.int32], *, fold: int, rule: GroupExit) -> NDArray[np.int32]:
     """Group the images of a batch by the exit that answers them, early ones first; return where each group leaves.
 
+    A group that is not full has the earliest of them: it costs as much as a full one, and so leaves as early as it can.
+    With that, no other way to group them sends fewer groups past any exit.
+
     Args:
         exit_index: `[images] int32`.
-        fold: images a group; the last may be smaller.
+        fold: images a group; one may be smaller.
         rule: when a group leaves.
 
     Returns:
         `[groups] int32`, ascending.
     """
     images = len(exit_index)
-    starts = np.arange(rows_of(images, fold)) * fold
-    needed = passes_needed(np.minimum(fold, images - starts), rule)
-    return np.asarray(np.sort(exit_index)[starts + needed - 1])
+    ends = np.arange(images, 0, -fold)[::-1]
+    sizes = np.diff(ends, prepend=0)
+    return np.asarray(np.sort(exit_index)[ends - sizes + passes_needed(sizes, rule) - 1])
 
 
 def groups_ms(costs: CostTable, left: NDArray[np.int32]) -> float:

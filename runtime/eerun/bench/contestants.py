@@ -11,7 +11,7 @@ from eerun.configuration import Configuration
 from eerun.executor import Executor, LengthExecutor, Step
 from eerun.folding import Grouping
 from eerun.model import Model
-from eerun.open_grouped import open_grouped
+from eerun.open_grouped import open_grouped, regrouped
 
 __all__ = ["Answer", "ChainContestants", "Contestant"]
 
@@ -63,7 +63,9 @@ class ChainContestants:
         executor = open_grouped(way, grouping, threads=threads)
         self.executor = executor
 
-        def model(thresholds: Sequence[float | None], executor: Executor = executor) -> Model:
+        def model(
+            thresholds: Sequence[float | None], executor: Executor = executor, grouping: Grouping = grouping
+        ) -> Model:
             return Model(
                 manifest=way.bundle.manifest,
                 engine=way.engine,
@@ -79,6 +81,8 @@ class ChainContestants:
         self._padded = None
         if isinstance(executor, LengthExecutor):
             self._padded = model(policy.thresholds, executor.padded())
+        other = regrouped(executor, way.bundle)
+        self._regrouped = None if other is None else model(policy.thresholds, *other)
 
     def with_exits(self, x: Mapping[str, Array]) -> Answer:
         """The chain as services use it."""
@@ -88,17 +92,26 @@ class ChainContestants:
     @property
     def padded(self) -> Callable[[Mapping[str, Array]], Answer] | None:
         """The chain with every sample padded to the greatest length; None: the network has no sequence axis."""
-        model = self._padded
-        if model is None:
-            return None
+        return _answers_of(self._padded)
 
-        def answer(x: Mapping[str, Array]) -> Answer:
-            result = model.infer(x)
-            return Answer(result.labels, result.exit_index, result.steps)
-
-        return answer
+    @property
+    def regrouped(self) -> Callable[[Mapping[str, Array]], Answer] | None:
+        """The chain with the other grouping; None: it is not folded, or nothing predicts which images are easy."""
+        return _answers_of(self._regrouped)
 
     def without_exits(self, x: Mapping[str, Array]) -> Answer:
         """The chain when everybody is asked at every exit and nobody leaves early."""
         result = self._undecided.infer(x)
         return Answer(result.labels, result.exit_index, result.steps)
+
+
+def _answers_of(model: Model | None) -> Callable[[Mapping[str, Array]], Answer] | None:
+    """How a model answers batches; None: there is none."""
+    if model is None:
+        return None
+
+    def answer(x: Mapping[str, Array]) -> Answer:
+        result = model.infer(x)
+        return Answer(result.labels, result.exit_index, result.steps)
+
+    return answer

@@ -17,10 +17,15 @@ GROUPINGS = {"arrival": "neighbours of a batch share a group", "easy": "likely-e
 
 def folding_block(result: BenchResult, folding: FoldingSummary) -> list[str]:
     """Return factor, rule and grouping, and where groups leave."""
-    rows = [("exit", "groups left", "at best")]
+    shares = {"groups left": folding.left}
+    if folding.groupings is not None:
+        name, there = folding.groupings.other_than(folding.grouping)
+        shares[f"grouping {name}"] = there.left
+    shares["at best"] = folding.left_at_best
+    rows = [("exit", *shares)]
     rows += [
-        (exit_.name, share(left, 1), share(best, 1))
-        for exit_, left, best in zip(result.exits, folding.left, folding.left_at_best, strict=True)
+        (exit_.name, *(share(column[index], 1) for column in shares.values()))
+        for index, exit_ in enumerate(result.exits)
     ]
     return [
         "=== Folding ===",
@@ -38,9 +43,10 @@ def folding_verdict(result: BenchResult) -> list[str]:
     """Return the ratios of what is folded to what is not, with accuracies, and whether folding pays."""
     if result.folding is None:
         return []
-    unfolded = result.folding.unfolded
+    unfolded, groupings = result.folding.unfolded, _groupings(result.folding)
     if unfolded is None:
-        return ["* Whether folding pays is not known: give the bundle of the same network unfolded with --unfolded"]
+        unknown = "* Whether folding pays is not known: give the bundle of the same network unfolded with --unfolded"
+        return [*groupings, unknown]
     whole, folded_whole = result.baselines[unfolded.whole], result.baselines[unfolded.folded_whole]
     here = _accuracy(result.quality.accuracy)
     chain, other = f"folded chain{here}", f"unfolded chain in {unfolded.engine} {unfolded.precision}"
@@ -51,23 +57,43 @@ def folding_verdict(result: BenchResult) -> list[str]:
         f"agreement {share(unfolded.agreement, 2)}",
         f"Folding, chain by whole: {_ratio(unfolded.chain_by_whole)}: {chain}, {plain}",
         f"Folding, whole by whole: {_ratio(unfolded.whole_by_whole)}: {folded}, {plain}",
+        *groupings,
         *_pay(unfolded),
     ]
 
 
-def _pay(unfolded: UnfoldedSummary) -> list[str]:
-    """Say that folding does not pay; nothing where it does."""
-    slower = [
-        (name, ratio.median)
-        for name, ratio in (("chain", unfolded.chain_by_chain), ("whole network", unfolded.chain_by_whole))
-        if ratio.median.low < 1
-    ]
-    if not slower:
+def _groupings(folding: FoldingSummary) -> list[str]:
+    """What it brings to put likely-easy images together; nothing where that was not in the run."""
+    found = folding.groupings
+    if found is None:
         return []
-    certain = any(median.high < 1 for _, median in slower)
-    clear = "" if certain else ", at least not for certain (the interval reaches below 1)"
-    names = " and ".join(f"the unfolded {name} ({median.value:.2f}x)" for name, median in slower)
-    return [f"* folding does not pay here{clear}: {names} against the folded chain: run {unfolded.bundle}"]
+    easy, arrival = (
+        f"{name}{_accuracy(by.accuracy)}" for name, by in (("easy", found.easy), ("arrival", found.arrival))
+    )
+    return [
+        f"Grouping, easy by arrival: {_ratio(found.easy_by_arrival)}: {easy}, {arrival}; "
+        f"agreement {share(found.agreement, 2)}"
+    ]
+
+
+def _pay(unfolded: UnfoldedSummary) -> list[str]:
+    """Say against what folding does not pay, and against what that is not certain; nothing where it pays."""
+    ratios = (("chain", unfolded.chain_by_chain.median), ("whole network", unfolded.chain_by_whole.median))
+    slower = [f"the unfolded {name} ({median.value:.2f}x)" for name, median in ratios if median.high < 1]
+    open_ = [
+        f"the unfolded {name} ({median.value:.2f}x, interval {median.low:.2f}-{median.high:.2f})"
+        for name, median in ratios
+        if median.low < 1 <= median.high
+    ]
+    lines = []
+    if slower:
+        lines.append(
+            f"* folding does not pay here: {' and '.join(slower)} against the folded chain: run {unfolded.bundle}"
+        )
+    if open_:
+        against = " and ".join(open_)
+        lines.append(f"* it is not certain that folding pays against {against}: the interval reaches below 1")
+    return lines
 
 
 def _ratio(ratio: PairedRatio) -> str:

@@ -1,6 +1,6 @@
 """The heats: every whole network runs for a short time, and the fastest come into the run."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import islice
 from time import perf_counter_ns
@@ -23,7 +23,8 @@ __all__ = ["Field", "run_heats"]
 
 OTHERS, CLOSE = 2, 1.5
 """How many others than the chain's own whole network come into the run, if they take at most so many times what the
-fastest takes: where two are close, the run decides; slow ones would only make it long."""
+fastest takes: where two are close, the run decides; slow ones would only make it long. The fastest of a folded bundle
+comes into the run in any case where an unfolded one does."""
 
 LEAST_ROUNDS = 5
 HEAT_S, HEAT_SHARE = 0.3, 0.1
@@ -72,7 +73,7 @@ def run_heats(
     """Load the whole network in every configuration that runs here, let them take turns, and keep the fastest.
 
     All of them agree with float32 to the bound of the build: it lists no others. Where there is an unfolded bundle its
-    whole networks run in the same heats, and the fastest of them comes into the run in any case.
+    whole networks run in the same heats, and the fastest of either bundle comes into the run in any case.
 
     Args:
         own: what the chain runs in.
@@ -92,8 +93,12 @@ def run_heats(
     plain, plain_reasons = _load_unfolded(unfolded, settings, device, threads=threads)
     both = {**candidates, **plain}
     heat_ms = _heat(both, inputs, settings)
-    folded = _fastest(candidates, own.name, heat_ms)
-    rivals = _fastest(plain, min(plain, key=heat_ms.__getitem__), heat_ms) if plain else []
+    sure, rivals = [own.name], list[str]()
+    if plain:  # folding is judged by the fastest of both
+        best, other = (min(ways, key=heat_ms.__getitem__) for ways in (candidates, plain))
+        sure = [*dict.fromkeys((own.name, best))]
+        rivals = _fastest(plain, [other], heat_ms)
+    folded = _fastest(candidates, sure, heat_ms)
     return Field(
         own=own.name,
         raced={name: both[name] for name in (*folded, *rivals)},
@@ -104,10 +109,10 @@ def run_heats(
     )
 
 
-def _fastest(names: Iterable[str], first: str, heat_ms: Mapping[str, float]) -> list[str]:
-    """Who comes into the run: one in any case, and others that are close to the fastest of all, the fastest first."""
-    close = [name for name in names if name != first and heat_ms[name] <= CLOSE * min(heat_ms.values())]
-    return [first, *sorted(close, key=heat_ms.__getitem__)[:OTHERS]]
+def _fastest(names: Iterable[str], sure: Sequence[str], heat_ms: Mapping[str, float]) -> list[str]:
+    """Who comes into the run: some in any case, and others that are close to the fastest of all, the fastest first."""
+    close = [name for name in names if name not in sure and heat_ms[name] <= CLOSE * min(heat_ms.values())]
+    return [*sure, *sorted(close, key=heat_ms.__getitem__)[: OTHERS + 1 - len(sure)]]
 
 
 def _load_unfolded(

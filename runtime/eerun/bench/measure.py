@@ -19,9 +19,9 @@ from eerun.bench.turns import Settle, block_batches, turns_of_block
 from eerun.bench.unfolded import UNFOLDED
 from eerun.executor import Step
 
-__all__ = ["CHAIN", "EXITS_OFF", "PADDED", "Measured", "Parts", "RivalCall", "measure", "padded_name"]
+__all__ = ["CHAIN", "EXITS_OFF", "PADDED", "REGROUPED", "Measured", "Parts", "RivalCall", "measure", "padded_name"]
 
-CHAIN, EXITS_OFF, PADDED = "chain", "exits-off", "padded"
+CHAIN, EXITS_OFF, PADDED, REGROUPED = "chain", "exits-off", "padded", "regrouped"
 
 RIVAL_ENGINE = "the rival's own"
 
@@ -67,6 +67,7 @@ class Measured:
         times_ns: contestant -> `[batches] int64`.
         steps: `[batch][part]` what the chain's segments did.
         unfolded_steps: the same of the chain of an unfolded bundle; none without one.
+        regrouped_steps: the same of the folded chain with the other grouping; none without one.
         labels: contestant -> `[samples] int64` answers of the first pass over all samples; maps `[samples, height,
             width]` in the smallest integer type.
         exit_index: `[samples] int32` where the chain let each sample leave in that pass.
@@ -77,6 +78,7 @@ class Measured:
     times_ns: Mapping[str, NDArray[np.int64]]
     steps: Sequence[Parts]
     unfolded_steps: Sequence[Parts]
+    regrouped_steps: Sequence[Parts]
     labels: Mapping[str, NDArray[Any]]
     exit_index: NDArray[np.int32]
     rival: Sequence[RivalCall]
@@ -94,7 +96,7 @@ class _Recorder:
         dtype = np.min_scalar_type(output[0]) if len(output) > 1 else np.dtype(np.int64)
         self.labels = {name: np.empty((samples, *output[1:]), dtype) for name in contestants}
         self.exit_index = np.empty(samples, np.int32)
-        self.steps: dict[str, list[Parts]] = {CHAIN: [], UNFOLDED: []}
+        self.steps: dict[str, list[Parts]] = {CHAIN: [], UNFOLDED: [], REGROUPED: []}
         self.rival: list[RivalCall] = []
         self.rival_ns = 0
         self.seen = 0
@@ -130,6 +132,7 @@ class _Recorder:
             times_ns={name: np.array(times, np.int64) for name, times in self.times.items()},
             steps=self.steps[CHAIN],
             unfolded_steps=self.steps[UNFOLDED],
+            regrouped_steps=self.steps[REGROUPED],
             labels=self.labels,
             exit_index=self.exit_index,
             rival=self.rival,

@@ -15,9 +15,10 @@ from eerun.bench.gpu_card import BenchCard
 from eerun.bench.gpu_measure import bench_card, measure_gpu
 from eerun.bench.heats import Field, run_heats
 from eerun.bench.length_meter import Meter, make_meter
-from eerun.bench.measure import CHAIN, EXITS_OFF, PADDED, Measured, measure, padded_name
+from eerun.bench.measure import CHAIN, EXITS_OFF, PADDED, REGROUPED, Measured, measure, padded_name
 from eerun.bench.oracle import break_even_share, oracle_ms
 from eerun.bench.result import BenchResult
+from eerun.bench.rival_model import rival_model
 from eerun.bench.rivals import Rival, load_rival
 from eerun.bench.run_warnings import run_warnings
 from eerun.bench.settings import BenchSettings
@@ -35,6 +36,7 @@ from eerun.bundle import Bundle, find_bundle, open_bundle
 from eerun.choose_configuration import choose_configuration
 from eerun.data import check_labels, ignored_label
 from eerun.folding import rows_of
+from eerun.open_grouped import weakness_of
 
 __all__ = ["run_bench"]
 
@@ -81,7 +83,7 @@ def run_bench(
     with nullcontext() if card is None else card.watching():
         output = chain.executor.output_shape
         measured = measure(
-            _contestants(chain, field, unfolded), rival, meter, inputs, settings, progress, output=output
+            _contestants(chain, field, unfolded, settings), rival, meter, inputs, settings, progress, output=output
         )
     subject = subject_of(chain, split, settings, threads=threads)
     result = _result(settings, subject, chain, split, field, measured, meter, unfolded=unfolded)
@@ -89,12 +91,18 @@ def run_bench(
         gpu = measure_gpu(chain, field, result.fastest, card, inputs, settings)
         result = replace(result, gpu=gpu, environment=replace(result.environment, driver=gpu.driver))
     of_unfolded = () if unfolded is None else unfolded.warnings(split)
-    return replace(result, warnings=(*split.warnings, *of_unfolded, *run_warnings(result, chain.model.costs)))
+    weak = weakness_of(bundle, settings.grouping)
+    of_grouping = () if weak is None else (f"Grouping {settings.grouping.value}: {weak}.",)
+    found = (*split.warnings, *of_unfolded, *of_grouping, *run_warnings(result, chain.model.costs))
+    return replace(result, warnings=found)
 
 
-def _contestants(chain: ChainContestants, field: Field, unfolded: Unfolded | None) -> dict[str, Contestant]:
-    """All that take turns, by name."""
+def _contestants(
+    chain: ChainContestants, field: Field, unfolded: Unfolded | None, settings: BenchSettings
+) -> dict[str, Contestant]:
+    """All that take turns, by name. A batch that is no more than one group cannot be grouped otherwise."""
     engine = chain.way.engine
+    regrouped = chain.regrouped if settings.batch_size > chain.executor.fold else None
     wholes = {name: Contestant(whole.way.engine, whole.answer) for name, whole in field.raced.items()}
     padded = {
         padded_name(name): Contestant(whole.way.engine, whole.padded)
@@ -106,6 +114,7 @@ def _contestants(chain: ChainContestants, field: Field, unfolded: Unfolded | Non
         CHAIN: Contestant(engine, chain.with_exits),
         EXITS_OFF: Contestant(engine, chain.without_exits),
         **({} if chain.padded is None else {PADDED: Contestant(engine, chain.padded)}),
+        **({} if regrouped is None else {REGROUPED: Contestant(engine, regrouped)}),
         **({} if plain is None else {UNFOLDED: Contestant(plain.way.engine, plain.with_exits)}),
         **wholes,
         **padded,
@@ -119,7 +128,7 @@ def _rival(bundle: Bundle, chain: ChainContestants, settings: BenchSettings, thr
     policy = chain.way.policy()
     return load_rival(
         settings.against,
-        settings.model or bundle.path.resolve().parent / Path(bundle.manifest.source).name,
+        settings.model or rival_model(bundle, settings.against),
         factory=settings.factory,
         thresholds=chain.model.thresholds,
         policy=policy.make(),

@@ -1,20 +1,18 @@
 """From raw measurements to where groups leave, and to what folding brings against the same network unfolded."""
 
-from itertools import islice
-
 import numpy as np
-from numpy.typing import NDArray
 
-from eerun.bench.batches import batches_of
-from eerun.bench.best_groups import best_groups, groups_ms
+from eerun.bench.best_groups import answered_by, best_groups, groups_ms
 from eerun.bench.contestants import ChainContestants
 from eerun.bench.file_names import without_folder
 from eerun.bench.folding import FoldingSummary, UnfoldedSummary
 from eerun.bench.heats import Field
 from eerun.bench.measure import CHAIN, Measured
+from eerun.bench.oracle import oracle_ms
 from eerun.bench.shares import share_alike
 from eerun.bench.statistics import PairedRatio, paired_ratio
 from eerun.bench.summarise import macs_of, summarise_contestant
+from eerun.bench.summarise_grouping import groups_left, summarise_grouping
 from eerun.bench.unfolded import UNFOLDED, Unfolded
 from eerun.costs import CostTable
 from eerun.data import Labels
@@ -50,27 +48,24 @@ def summarise_folding(  # noqa: PLR0913 - a keyword for each thing that it is ma
     if fold is None:
         return None
     rule, exits = chain.way.policy().group_exit, chain.executor.segments
-    exit_index = measured.exit_index
-    batches = islice(batches_of(len(exit_index), batch, seed=seed), max(1, len(exit_index) // batch))
-    best = [best_groups(exit_index[index], fold=fold.factor, rule=rule) for index in batches]
-    left = np.zeros(exits, np.int64)
-    for step in (step for parts in measured.steps for part in parts for step in part):
-        left[step.segment] += step.left
+    best = [best_groups(answered_by(parts), fold=fold.factor, rule=rule) for parts in measured.steps]
+    best_ms = [
+        min(groups_ms(costs, groups), sum(oracle_ms(costs, part) for part in parts))
+        for groups, parts in zip(best, measured.steps, strict=True)
+    ]
+    at_best = np.bincount(np.concatenate(best), minlength=exits)
     return FoldingSummary(
         factor=fold.factor,
         widths=fold.widths,
         group_exit=rule.value,
         grouping=chain.model.grouping.value,
         groups=rows_of(batch, fold.factor),
-        left=_shares(left),
-        left_at_best=_shares(np.bincount(np.concatenate(best), minlength=exits)),
-        oracle_ms_at_best=float(np.mean([groups_ms(costs, each) for each in best])),
+        left=groups_left(measured.steps, exits),
+        left_at_best=tuple((at_best / at_best.sum()).tolist()),
+        oracle_ms_at_best=float(np.mean(best_ms)),
+        groupings=summarise_grouping(chain.model.grouping, measured, labels, exits=exits, batch=batch, seed=seed),
         unfolded=None if unfolded is None else _summarise(unfolded, field, measured, labels, batch=batch, seed=seed),
     )
-
-
-def _shares(counts: NDArray[np.int64]) -> tuple[float, ...]:
-    return tuple((counts / counts.sum()).tolist())
 
 
 def _summarise(

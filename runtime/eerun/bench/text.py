@@ -105,6 +105,9 @@ def _contestants(result: BenchResult) -> list[str]:
     if result.padding is not None:
         name = f"chain with exits, all padded to {result.padding.lengths[-1]}"
         rows.append(_contestant(name, result.padding.speed))
+    if result.folding is not None and result.folding.groupings is not None:
+        other, there = result.folding.groupings.other_than(result.folding.grouping)
+        rows.append(_contestant(f"chain with exits, grouping {other}", there.speed))
     unfolded = None if result.folding is None else result.folding.unfolded
     if unfolded is not None:
         rows.append(_contestant(f"unfolded chain with exits, {unfolded.engine} {unfolded.precision}", unfolded.chain))

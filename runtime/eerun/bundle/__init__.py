@@ -2,6 +2,7 @@
 
 from eerun.bundle.amend import amend_bundle, check_amendable
 from eerun.bundle.certificate import UNKNOWN_VERSION, Certificate, Fallback
+from eerun.bundle.find_bundle import find_bundle, unfolded_place
 from eerun.bundle.lock import bundle_lock
 from eerun.bundle.manifest import (
     EASINESS_NAME,
@@ -24,7 +25,7 @@ from eerun.bundle.manifest import (
     configuration_name,
 )
 from eerun.bundle.overlay import OverlaidBundle
-from eerun.bundle.reader import Bundle, find_bundle, open_bundle
+from eerun.bundle.reader import Bundle, open_bundle
 from eerun.bundle.rewrite import rewrite_bundle
 from eerun.bundle.why_void import graphs_digest, graphs_of, policy_digest, why_void
 from eerun.bundle.writer import BundleWriter
@@ -63,5 +64,6 @@ __all__ = [
     "open_bundle",
     "policy_digest",
     "rewrite_bundle",
+    "unfolded_place",
     "why_void",
 ]

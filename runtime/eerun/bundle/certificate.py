@@ -39,6 +39,8 @@ class Certificate:
         processor: its name; of a GPU the card's.
         group_exit: when a group of a folded network left; of other networks without meaning.
         grouping: which images of a folded network shared a row; of other networks without meaning.
+        groups: how many groups the *certify* samples of a folded network were, all full: images of one group depend on
+            each other, so that it rests on so many observations; None: not folded, or not recorded.
     """
 
     risk: Risk
@@ -57,6 +59,7 @@ class Certificate:
     processor: str
     group_exit: GroupExit = GroupExit.ALL
     grouping: Grouping = Grouping.ARRIVAL
+    groups: int | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,8 +19,9 @@ def check_fold(manifest: Manifest, where: str) -> None:
         where: its file, for messages.
 
     Raises:
-        BundleError: a factor below 2, unknown widths, or a folded network that is dense, has a sequence axis or has
-            heads as graphs of their own; or a predictor of easiness for a network that is not folded.
+        BundleError: a factor below 2, unknown widths, or a folded network that is dense, takes more than the image,
+            has a sequence axis or has heads as graphs of their own; or a predictor of easiness for a network that is
+            not folded.
     """
     fold = manifest.fold
     if fold is None:
@@ -34,6 +35,9 @@ def check_fold(manifest: Manifest, where: str) -> None:
     folded = f"the network is folded by {fold.factor}"
     if manifest.task != "classification":
         raise BundleError(where, f"{folded}, but its task is {manifest.task!r}, expected 'classification'", REBUILD)
+    if len(manifest.inputs) != 1:
+        names = ", ".join(entry.name for entry in manifest.inputs)
+        raise BundleError(where, f"{folded}, but takes {names or 'nothing'}, expected one input", REBUILD)
     if manifest.lengths or any(entry.sequence is not None for entry in manifest.inputs):
         raise BundleError(where, f"{folded}, but has a sequence axis, expected inputs of a fixed shape", REBUILD)
     for way in manifest.configurations:

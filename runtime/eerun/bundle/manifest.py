@@ -107,10 +107,12 @@ class FoldEntry:
     Attributes:
         factor: images a group.
         widths: how hidden widths were rounded, `multiple-of-8` or `exact`.
+        unfolded_sha256: digest of the model file of the same network unfolded; None: nobody knows it.
     """
 
     factor: int
     widths: str
+    unfolded_sha256: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

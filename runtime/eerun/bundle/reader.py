@@ -8,14 +8,14 @@ from typing import TypeVar
 import msgspec
 
 from eengines.engine_cache import CheckedFolder, check_folder
-from eengines.errors import BundleError, UserError
+from eengines.errors import BundleError
 from eerun.bundle.check_fold import check_fold
 from eerun.bundle.check_lengths import check_lengths
 from eerun.bundle.manifest import ENGINES_FOLDER, MANIFEST_NAME, SCHEMA, ConfigurationEntry, Manifest, PolicyFile
 from eerun.costs import CostTable
 from eerun.folding.easiness import Easiness
 
-__all__ = ["Bundle", "find_bundle", "open_bundle"]
+__all__ = ["Bundle", "open_bundle"]
 
 MAX_MANIFEST_BYTES = 16 * 2**20
 REBUILD = "Build the bundle again"
@@ -150,23 +150,6 @@ def open_bundle(path: Path) -> Bundle:
         _inside(path, name)
     _check_shape(manifest, str(file))
     return Bundle(path=path, manifest=manifest)
-
-
-def find_bundle(folder: Path) -> Path:
-    """Return the only bundle in a folder.
-
-    Raises:
-        UserError: there is none, or there are several.
-    """
-    found = sorted(p for p in folder.glob("*.ee") if (p / MANIFEST_NAME).is_file())
-    if len(found) == 1:
-        return found[0]
-    if not found:
-        raise UserError(
-            str(folder.resolve()), "no bundle (a folder *.ee) in it", "Run `eecompile build MODEL`, or give --bundle"
-        )
-    names = ", ".join(p.name for p in found)
-    raise UserError(str(folder.resolve()), f"several bundles in it: {names}", "Choose one with --bundle")
 
 
 def _check_schema(content: bytes, where: str) -> None:

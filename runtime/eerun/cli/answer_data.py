@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -14,7 +14,19 @@ from eerun.data import SPLITS, DataSet, Samples, make_splits
 from eerun.data.data_set import UNSPLIT
 from eerun.model import Model, Result
 
-__all__ = ["answer_samples", "choose_split", "write_answers"]
+__all__ = ["Effort", "answer_samples", "choose_split", "write_answers"]
+
+
+class Effort(NamedTuple):
+    """What it took to answer samples.
+
+    Attributes:
+        seconds: in the model.
+        left: how many rows left at each exit; a row is a sample, or of a folded network a group of images.
+    """
+
+    seconds: float
+    left: tuple[int, ...]
 
 
 def choose_split(data: DataSet, name: str | None, *, seed: int) -> tuple[str, Samples]:
@@ -45,7 +57,7 @@ def choose_split(data: DataSet, name: str | None, *, seed: int) -> tuple[str, Sa
 
 def answer_samples(
     model: Model, samples: Samples, *, batch: int, exits: bool, progress: Callable[[float], None]
-) -> tuple[dict[str, Array], float]:
+) -> tuple[dict[str, Array], Effort]:
     """Answer samples batch by batch.
 
     Args:
@@ -57,7 +69,7 @@ def answer_samples(
 
     Returns:
         `labels [samples] int64`, `exit_index [samples] int32`, `confidence [samples] float32` and
-        `outputs [samples, classes] float32`, in the order of the samples; and the seconds in the model. Of maps
+        `outputs [samples, classes] float32`, in the order of the samples; and what it took. Of maps
         `labels [samples, height, width]` in the smallest integer type and no outputs, which take many times as much.
 
     Raises:
@@ -66,15 +78,18 @@ def answer_samples(
     """
     if batch < 1:
         raise UserError("--batch", f"got {batch}, expected at least 1", "Give a positive number of samples")
-    parts, seconds = [], 0.0
+    parts, seconds, left = [], 0.0, np.zeros(len(model.manifest.exits), np.int64)
     for start in range(0, len(samples), batch):
         inputs = {name: array[start : start + batch] for name, array in samples.inputs.items()}
         before = perf_counter()
         result = model.infer(inputs, exits=exits)
         seconds += perf_counter() - before
+        for step in (step for ran in result.steps for step in ran):
+            left[step.segment] += step.left
         parts.append(_kept(result, model.output_shape))
         progress(min(1.0, (start + batch) / len(samples)))
-    return {field: np.concatenate([part[field] for part in parts]) for field in parts[0]}, seconds
+    answers = {field: np.concatenate([part[field] for part in parts]) for field in parts[0]}
+    return answers, Effort(seconds, tuple(left.tolist()))
 
 
 def _kept(result: Result, output: Sequence[int]) -> dict[str, Array]:

@@ -11,10 +11,12 @@ from eerun.cli.grouping_flag import GroupingFlag
 from eerun.folding.grouping import Grouping
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
 
     from eengines.tensors import Array
+    from eerun.cli.answer_data import Effort
     from eerun.data import Samples
+    from eerun.model import Model
 
 __all__ = ["run_command"]
 
@@ -86,11 +88,12 @@ def run_command(
     from eerun.bundle import find_bundle
     from eerun.cli.answer_data import answer_samples, choose_split, write_answers
     from eerun.cli.fraction import parse_fraction
+    from eerun.cli.group_lines import partial_lines
     from eerun.cli.output_file import check_writable
     from eerun.cli.progress import ProgressBar
     from eerun.cli.shadow_lines import certificate_lines, shadow_lines
     from eerun.data import check_labels, load_data
-    from eerun.folding import partial_groups
+    from eerun.folding import count_with_copies
     from eerun.model import load
 
     check_writable(output, flag="-o")
@@ -117,16 +120,19 @@ def run_command(
     name, samples = choose_split(load_data(source, input_names=names), split, seed=model.manifest.split_seed)
     check_labels(samples.labels, model.output_shape, source=source)
     with ProgressBar(f"answer {len(samples)} samples") as bar:
-        answers, seconds = answer_samples(model, samples, batch=batch, exits=exits, progress=bar.show)
+        answers, effort = answer_samples(model, samples, batch=batch, exits=exits, progress=bar.show)
     write_answers(output, answers, samples)
     typer.echo(
         f"{output}: answers to {len(samples)} samples, split {name!r} of {source} ({model.engine} {model.precision})"
     )
-    partial = partial_groups(min(batch, len(samples)), model.manifest.images_a_row)
-    if partial is not None:
-        typer.echo(f"! {partial}")
-    lines = _summary(answers, samples, model.manifest.exits, seconds, model.output_shape)
-    for line in (*lines, *certificate_lines(model), *shadow_lines(model.metrics)):
+    fold = model.manifest.images_a_row
+    copies = count_with_copies(len(samples), batch, fold)
+    for line in (
+        *partial_lines(len(samples), batch, fold),
+        *_summary(answers, samples, effort, model),
+        *certificate_lines(model, samples=len(samples), with_copies=copies),
+        *shadow_lines(model.metrics),
+    ):
         typer.echo(line)
 
 
@@ -144,20 +150,14 @@ def _source(data: str | None, bundle: Path) -> str:
     return str(beside)
 
 
-def _summary(
-    answers: "Mapping[str, Array]",
-    samples: "Samples",
-    exits: "Sequence[str]",
-    seconds: float,
-    output: "Sequence[int]",
-) -> list[str]:
+def _summary(answers: "Mapping[str, Array]", samples: "Samples", effort: "Effort", model: "Model") -> list[str]:
     """Shares of the exits, accuracy and speed."""
-    from eerun.bench.table import aligned, share
     from eerun.cli.answer_quality import quality_lines
+    from eerun.cli.group_lines import left_lines
 
-    count = len(samples)
-    left = [int((answers["exit_index"] == index).sum()) for index in range(len(exits))]
-    lines = aligned([(f"left at {name}", share(n / count, 1), str(n)) for name, n in zip(exits, left, strict=True)])
+    exits = model.manifest.exits
+    answered = [int((answers["exit_index"] == index).sum()) for index in range(len(exits))]
+    lines = left_lines(exits, answered, effort.left, fold=model.manifest.images_a_row)
     if samples.labels is not None:
-        lines += quality_lines(answers["labels"], samples.labels, output)
-    return [*lines, f"{count / seconds:.6g} samples/s"]
+        lines += quality_lines(answers["labels"], samples.labels, model.output_shape)
+    return [*lines, f"{len(samples) / effort.seconds:.6g} samples/s"]

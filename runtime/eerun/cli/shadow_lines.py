@@ -9,8 +9,14 @@ if TYPE_CHECKING:
 __all__ = ["certificate_lines", "shadow_lines"]
 
 
-def certificate_lines(model: "Model") -> list[str]:
-    """The certificate of the thresholds in a line, or that it does not hold here; nothing without one."""
+def certificate_lines(model: "Model", *, samples: int, with_copies: int) -> list[str]:
+    """The certificate of the thresholds in a line, or that it does not hold here; nothing without one.
+
+    Args:
+        model: a bundle that has answered.
+        samples: how many samples it has answered.
+        with_copies: how many of them shared a group with copies. Of a folded network full groups were certified.
+    """
     from eerun.bench.table import share
 
     if model.void is not None:
@@ -18,8 +24,14 @@ def certificate_lines(model: "Model") -> list[str]:
     certificate = model.certificate
     if certificate is None:
         return []
+    if with_copies == samples:
+        return ["! the certificate does not hold here: full groups were certified, here copies fill up every group"]
     promise = f"{certificate.risk} at most {share(certificate.limit, 2)}"
-    return [f"certified: {promise}, confidence {share(certificate.confidence, 1)}, n = {certificate.samples}"]
+    groups = "" if certificate.groups is None else f" in {certificate.groups} groups"
+    but = f"; not for images whose group is filled up by copies, {with_copies} here" if with_copies else ""
+    return [
+        f"certified: {promise}, confidence {share(certificate.confidence, 1)}, n = {certificate.samples}{groups}{but}"
+    ]
 
 
 def shadow_lines(metrics: "Metrics | None") -> list[str]:

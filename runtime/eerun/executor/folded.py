@@ -28,10 +28,15 @@ class FoldedExecutor(ChainExecutor):
         fold, rows = self.fold, costs.max_batch
         self._needed_of = passes_needed(np.arange(fold + 1), loaded.chain.group_exit)
         self._image_inputs = {name: by_image(buffer, fold) for name, buffer in self._inputs.items()}
+        self._image_logits = [by_image(buffer, fold) for buffer in self._logits]
+        self._image_scores = [buffer.reshape(-1) for buffer in self._scores]
         self._waiting = np.empty((rows, fold), np.bool_)
-        self._passed = np.empty(rows, np.int64)
-        self._needed = np.empty(rows, np.int64)
+        self._missing = np.empty(rows, np.int64)
+        # which images of a row wait for their answer, and how many must still pass, move together with the row
+        self._crossing = [[*buffers, self._waiting, self._missing] for buffers in self._crossing]
         self._watched = np.empty(rows, np.bool_)
+        self._places = np.arange(fold)
+        self._rows = 0
         self._answered = [0] * self.segments
 
     @property
@@ -74,10 +79,10 @@ class FoldedExecutor(ChainExecutor):
         last = images - (rows - 1) * self.fold
         self._waiting[:rows] = True
         self._waiting[rows - 1, last:] = False
-        self._passed[:rows] = 0
-        self._needed[:rows] = self._needed_of[-1]
-        self._needed[rows - 1] = self._needed_of[last]
+        self._missing[:rows] = self._needed_of[-1]
+        self._missing[rows - 1] = self._needed_of[last]
         self._watched[:rows] = False
+        self._rows = rows
         self._answered[:] = [0] * self.segments
         return rows
 
@@ -91,32 +96,78 @@ class FoldedExecutor(ChainExecutor):
     ) -> int:
         """Write the answers of images that pass or whose group leaves, mark such groups dead, return how many.
 
-        `sample` says which group each row holds.
+        `sample` says which group each row holds. In a row that is dead no image waits.
         """
-        scores = self._scores[segment][: len(alive)]
-        here = self._waiting[sample]
-        here &= alive[:, None]
+        rows = len(alive)
+        if rows == 1 and answers.shadow is None:
+            return self._leave_alone(segment, threshold, int(sample[0]), answers)
+        waiting = self._waiting[:rows]
         if threshold is EVERYBODY:
-            leaving = alive.copy()
+            here, leaving = waiting, alive.copy()
         else:
-            passing = here & (scores >= np.float32(threshold))
-            if not passing.any():  # then no further group has enough
+            here = self._scores[segment][:rows] >= np.float32(threshold)
+            here &= waiting
+        images = np.count_nonzero(here)
+        if images == len(answers.exit_index) and answers.shadow is None:
+            return self._leave_together(segment, rows, answers)
+        if threshold is not EVERYBODY:
+            if not images:  # then no further group has enough
                 return 0
-            self._passed[sample] += passing.sum(axis=1)
-            leaving = alive & (self._passed[sample] >= self._needed[sample])
-            here &= passing | leaving[:, None]
-        row, place = here.nonzero()
-        group = sample[row]
-        target = group * self.fold + place
-        answers.outputs[target] = self._logits[segment][row, place]
-        answers.exit_index[target] = segment
-        answers.confidence[target] = scores[row, place]
-        self._waiting[group, place] = False
-        self._answered[segment] = len(row)
+            missing = self._missing[:rows]
+            missing -= here.sum(axis=1)
+            leaving = missing <= 0
+            leaving &= alive
+            here |= waiting & leaving[:, None]
+        target = self._answer(segment, here, sample, answers)
+        waiting ^= here
         if answers.shadow is not None:
             self._watch(segment, threshold, sample, leaving, target, answers.shadow)
-        alive[leaving] = False
-        return int(leaving.sum())
+        alive ^= leaving
+        return int(np.count_nonzero(leaving))
+
+    def _answer(
+        self, segment: int, here: NDArray[np.bool_], sample: NDArray[np.intp], answers: Answers
+    ) -> NDArray[np.intp]:
+        """Write the answers of images `here [rows, fold]`; return which they are, `[answered] intp`."""
+        index = here.reshape(-1).nonzero()[0]
+        moved = len(here) < self._rows
+        target = (sample[:, None] * self.fold + self._places).reshape(-1).take(index) if moved else index
+        answers.outputs[target] = self._image_logits[segment].take(index, axis=0)
+        answers.exit_index[target] = segment
+        answers.confidence[target] = self._image_scores[segment].take(index)
+        self._answered[segment] = len(index)
+        return target
+
+    def _leave_together(self, segment: int, rows: int, answers: Answers) -> int:
+        """The same where one exit answers all of the batch: nobody has left before, so that no row has moved."""
+        self._answered[segment] = count = len(answers.exit_index)
+        answers.outputs[:] = self._image_logits[segment][:count]
+        answers.exit_index[:] = segment
+        answers.confidence[:] = self._image_scores[segment][:count]
+        return rows
+
+    def _leave_alone(self, segment: int, threshold: float | Everybody, sample: int, answers: Answers) -> int:
+        """The same for a single row, without arrays of a few elements: they cost more than the decision."""
+        here = [place for place, waits in enumerate(self._waiting[0].tolist()) if waits]
+        scores, leaves = self._image_scores[segment][: self.fold], True
+        if threshold is not EVERYBODY:
+            least, found = float(np.float32(threshold)), scores.tolist()
+            passing = [place for place in here if found[place] >= least]
+            if not passing:
+                return 0
+            missing = int(self._missing[0]) - len(passing)
+            leaves = missing <= 0
+            if not leaves:
+                here, self._missing[0] = passing, missing
+                self._waiting[0, passing] = False
+        self._answered[segment] = count = len(here)
+        first, logits = sample * self.fold, self._image_logits[segment]
+        together = count == here[-1] + 1
+        for place, end in ((0, count),) if together else ((place, place + 1) for place in here):
+            answers.outputs[first + place : first + end] = logits[place:end]
+            answers.exit_index[first + place : first + end] = segment
+            answers.confidence[first + place : first + end] = scores[place:end]
+        return int(leaves)
 
     def _watch(
         self,
@@ -143,7 +194,7 @@ class FoldedExecutor(ChainExecutor):
             self._watched[watched // self.fold] = True
             leaving &= ~self._watched[sample]
             return
-        early = np.zeros(self._waiting.shape, np.bool_).reshape(-1)
-        early[: len(shadow.early)] = shadow.early
-        row, place = (leaving[:, None] & early.reshape(self._waiting.shape)[sample]).nonzero()
+        early = np.zeros((self._rows, self.fold), np.bool_)
+        early.reshape(-1)[: len(shadow.early)] = shadow.early
+        row, place = (leaving[:, None] & early[sample]).nonzero()
         shadow.outputs[sample[row] * self.fold + place] = self._logits[segment][row, place]

@@ -23,6 +23,8 @@ __all__ = ["GroupedExecutor"]
 class GroupedExecutor:
     """See `Executor`. Whoever is answered together in one call is sorted by predicted easiness, on the host.
 
+    What is watched are groups: those that were chosen by their number, whichever images are then in them.
+
     Attributes:
         within: the executor that runs them in the order that they then have.
     """
@@ -47,7 +49,7 @@ class GroupedExecutor:
             outputs=np.empty_like(answers.outputs),
             exit_index=np.empty_like(answers.exit_index),
             confidence=np.empty_like(answers.confidence),
-            shadow=None if answers.shadow is None else answers.shadow.pick(order),
+            shadow=None if answers.shadow is None else answers.shadow.in_order(),
         )
         given = {name: array[order] for name, array in arrays.items()}
         waited = perf_counter_ns() - started
@@ -56,7 +58,7 @@ class GroupedExecutor:
         answers.exit_index[order] = part.exit_index
         answers.confidence[order] = part.confidence
         if answers.shadow is not None and part.shadow is not None:
-            answers.shadow.take(order, part.shadow)
+            answers.shadow.deal(order, part.shadow)
         return tuple(tuple(step._replace(answered_ns=step.answered_ns + waited) for step in run) for run in steps)
 
     def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:

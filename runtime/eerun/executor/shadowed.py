@@ -16,26 +16,37 @@ __all__ = ["Shadowed", "leave_watched"]
 class Shadowed:
     """Who is watched in a batch, and what the final exit says of those who left early.
 
+    Of a folded network groups are watched, with all of their images.
+
     Attributes:
         chosen: `[samples] bool`, who is watched.
+        group: `[samples] intp`, which of the groups of the batch a sample is in.
         early: `[samples] bool`, who of them was answered before the final exit; the executor fills it in.
         outputs: `[samples, *output shape] float32`, what the final exit says of those who are `early`; the others'
             rows are left as they are.
     """
 
     chosen: NDArray[np.bool_]
+    group: NDArray[np.intp]
     early: NDArray[np.bool_]
     outputs: NDArray[np.float32]
 
     @classmethod
-    def of(cls, chosen: NDArray[np.bool_], output_shape: tuple[int, ...]) -> "Shadowed":
-        """Return fresh arrays for a batch of which some samples are watched."""
+    def of(cls, chosen: NDArray[np.bool_], output_shape: tuple[int, ...], *, fold: int = 1) -> "Shadowed":
+        """Return fresh arrays for a batch of which some samples are watched; `fold` neighbours are a group."""
         count = len(chosen)
-        return cls(chosen=chosen, early=np.zeros(count, np.bool_), outputs=np.empty((count, *output_shape), np.float32))
+        return cls(
+            chosen=chosen,
+            group=np.arange(count) // fold,
+            early=np.zeros(count, np.bool_),
+            outputs=np.empty((count, *output_shape), np.float32),
+        )
 
     def part(self, rows: slice) -> "Shadowed":
         """Return the same arrays for some neighbouring samples; what is written to it is written here."""
-        return Shadowed(chosen=self.chosen[rows], early=self.early[rows], outputs=self.outputs[rows])
+        return Shadowed(
+            chosen=self.chosen[rows], group=self.group[rows], early=self.early[rows], outputs=self.outputs[rows]
+        )
 
     def pick(self, index: NDArray[np.intp]) -> "Shadowed":
         """Return fresh arrays for some samples; `take` brings back what was written to them."""
@@ -45,6 +56,21 @@ class Shadowed:
         """Bring back what was written to the arrays of some samples."""
         self.early[index] = part.early
         self.outputs[index[part.early]] = part.outputs[part.early]
+
+    def in_order(self) -> "Shadowed":
+        """Return fresh arrays for the same groups with other images; `deal` says which ones these are."""
+        return Shadowed(
+            chosen=self.chosen.copy(),
+            group=self.group.copy(),
+            early=np.zeros_like(self.early),
+            outputs=np.empty_like(self.outputs),
+        )
+
+    def deal(self, order: NDArray[np.intp], part: "Shadowed") -> None:
+        """Give each image what was written at its place: image `order[i]` was at place `i` of `part`."""
+        self.chosen[order] = part.chosen
+        self.group[order] = part.group
+        self.take(order, part)
 
 
 def leave_watched(

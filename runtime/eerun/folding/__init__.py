@@ -4,7 +4,7 @@ from eerun.folding.easiness import Easiness, channel_axis, image_statistics, sta
 from eerun.folding.group_exit import GroupExit, GroupsLeft, leave_in_groups, passes_needed
 from eerun.folding.grouping import Grouping, order_of
 from eerun.folding.groups import by_image, fill_rows, rows_of, to_rows
-from eerun.folding.partial_groups import partial_groups
+from eerun.folding.partial_groups import count_with_copies, partial_groups
 
 __all__ = [
     "Easiness",
@@ -13,6 +13,7 @@ __all__ = [
     "GroupsLeft",
     "by_image",
     "channel_axis",
+    "count_with_copies",
     "fill_rows",
     "image_statistics",
     "leave_in_groups",

@@ -13,7 +13,10 @@ from numpy.typing import NDArray
 from eengines.errors import BundleError
 from eengines.tensors import Array
 
-__all__ = ["Easiness", "channel_axis", "image_statistics", "statistic_names"]
+__all__ = ["WEAK", "Easiness", "channel_axis", "image_statistics", "statistic_names"]
+
+WEAK = 0.2
+"""A rank correlation below which predicted exits are nearly those of a coin."""
 
 DISTANCES = (1, 2)
 """Pixels between which brightness is compared."""
@@ -33,12 +36,27 @@ class Easiness:
         channel_axis: which axis of one image holds its channels; None: it has none.
         coefficients: one for each of `statistic_names`, in the unit of the raw pixels.
         intercept: what is predicted where all statistics are 0.
+        rank_correlation: Spearman's, of predicted and real exits of images that it was not fitted to, -1 to 1; None:
+            not measured.
     """
 
     input: str
     channel_axis: int | None
     coefficients: tuple[float, ...]
     intercept: float
+    rank_correlation: float | None = None
+
+    @property
+    def weakness(self) -> str | None:
+        """Why images that it puts together leave hardly more together than others; None: nothing is known of that."""
+        if not any(self.coefficients):
+            return "what predicts easy images says the same of all of them: they stay as they are given"
+        if self.rank_correlation is None or self.rank_correlation >= WEAK:
+            return None
+        return (
+            f"what predicts easy images is weak: rank correlation {self.rank_correlation:.2f} with the exits that "
+            f"answer them, below {WEAK}, so that --grouping easy brings little"
+        )
 
     def fits(self, shapes: Mapping[str, tuple[int, ...]]) -> bool:
         """Whether it can predict images of such shapes, by input name."""

@@ -1,6 +1,6 @@
 """What is lost where the images of a batch do not fill its groups."""
 
-__all__ = ["partial_groups"]
+__all__ = ["count_with_copies", "partial_groups"]
 
 
 def partial_groups(batch: int, fold: int) -> str | None:
@@ -13,3 +13,9 @@ def partial_groups(batch: int, fold: int) -> str | None:
         f"A batch of {batch} does not fill {what} of {fold}: it is filled up by {missing} copies of the last image, "
         f"which cost as much as images. Give a multiple of {fold}."
     )
+
+
+def count_with_copies(samples: int, batch: int, fold: int) -> int:
+    """Return how many of so many images share a group with copies, where they are answered in batches."""
+    full, last = divmod(samples, batch)
+    return full * (batch % fold) + last % fold

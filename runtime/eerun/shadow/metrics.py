@@ -19,7 +19,7 @@ class Metrics:
         step: which thresholds are used: 0 as loaded, n the nth fallback, `last_step` none: exits are off.
         last_step: see `step`.
         alarms: how many there were; each is one step.
-        watched: how many samples were watched in this step.
+        watched: how many observations there were in this step: watched samples, or of a folded network groups.
         estimate: their mean disagreement; None: there is none, or exits are off.
         low: least disagreement that they leave possible at `confidence`, at every time together.
         high: the greatest.

@@ -27,4 +27,5 @@ def open_shadow(way: Configuration, policy: PolicyFile, settings: ShadowSettings
         problem = f"{way.words} runs on a device, where samples that have left cannot go on to the final exit"
         raise EngineError(where, problem, "Leave shadow out, or run on the CPU with --engine onnxruntime or openvino")
     ladder = make_ladder(policy, settings, where=where)
-    return Shadow(ladder, settings, exits=way.bundle.manifest.exits, where=where)
+    manifest = way.bundle.manifest
+    return Shadow(ladder, settings, exits=manifest.exits, where=where, fold=manifest.images_a_row)

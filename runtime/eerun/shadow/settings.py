@@ -12,7 +12,7 @@ class ShadowSettings:
     """How many samples are watched, and when there is an alarm.
 
     Attributes:
-        share: probability with which a sample is watched, above 0, at most 1.
+        share: probability with which a sample is watched, of a folded network a group, above 0, at most 1.
         seed: of the choice.
         limit: disagreement with the final exit above which there shall be an alarm; None: what the certificate of the
             thresholds says.

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from eerun.executor import Answers, Shadowed
+from eerun.folding import rows_of
 from eerun.shadow.interval import interval
 from eerun.shadow.ladder import Ladder
 from eerun.shadow.martingale import DisagreementTest
@@ -37,11 +38,17 @@ class Turn:
 class Shadow:
     """Chooses the samples, compares, and steps down after an alarm. Safe to use from any thread.
 
+    Of a folded network it chooses groups: images of one group depend on each other, so that a group is one observation,
+    the mean over its images. A share of the groups runs to the final exit, and as many of the images are watched; from
+    as many images there are fewer observations, so that an alarm comes later than with as many single samples. A group
+    that is not full counts like a full one.
+
     Args:
         ladder: the thresholds, and their limits.
         settings: how many samples are watched.
         exits: names of the exits.
         where: the bundle, for messages.
+        fold: images a group; 1: every sample is one of its own.
     """
 
     def __init__(
@@ -51,7 +58,9 @@ class Shadow:
         *,
         exits: tuple[str, ...],
         where: str,
+        fold: int = 1,
     ) -> None:
+        self._fold = fold
         self._ladder, self._share, self._exits = ladder, settings.share, exits
         self._where = where
         self._random = np.random.default_rng(settings.seed)
@@ -71,9 +80,10 @@ class Shadow:
         with self._lock:
             if self._test is None:
                 return Turn(step=self._step, thresholds=(None,) * (len(self._exits) - 1), watched=None)
-            chosen = self._random.random(samples) < self._share
+            drawn = self._random.random(rows_of(samples, self._fold)) < self._share
+            chosen = np.repeat(drawn, self._fold)[:samples]
             step, thresholds = self._step, self._ladder.rungs[self._step].thresholds
-        watched = Shadowed.of(chosen, output_shape) if chosen.any() else None
+        watched = Shadowed.of(chosen, output_shape, fold=self._fold) if chosen.any() else None
         return Turn(step=step, thresholds=thresholds, watched=watched)
 
     def finish(self, turn: Turn, answers: Answers) -> NDArray[np.intp]:
@@ -81,13 +91,16 @@ class Shadow:
         left = np.bincount(answers.exit_index, minlength=len(self._exits))
         rows = np.zeros(0, np.intp) if turn.watched is None else turn.watched.chosen.nonzero()[0]
         differing = np.zeros(0) if turn.watched is None else disagreement(answers, turn.watched)[rows]
+        observed = differing
+        if turn.watched is not None and self._fold > 1:
+            observed = by_group(differing, turn.watched.group[rows])
         alarm: str | None = None
         with self._lock:
             self._left += left
             self._shadowed += len(rows)
             self._disagreements += float(differing.sum())
             if self._test is not None and turn.step == self._step:
-                self._test.add(differing.tolist())
+                self._test.add(observed.tolist())
                 if self._test.alarmed:
                     alarm = self._step_down(self._test)
         if alarm is not None:  # said without the lock: who listens may ask for the metrics
@@ -130,10 +143,11 @@ class Shadow:
         """Take the next thresholds; return what there is to say."""
         self._step += 1
         self._test = self._new_test()
+        what = "samples" if self._fold == 1 else "groups"
         now = f"thresholds fall back to step {self._step} of {len(self._ladder.rungs)}"
         return (
             f"more than {100 * test.limit:.3g} % of the answers differ from the final exit's: "
-            f"{100 * test.total / test.samples:.3g} % of {test.samples} watched ones; "
+            f"{100 * test.total / test.samples:.3g} % of {test.samples} watched {what}; "
             f"{now if self._test is not None else 'exits are off from here on'}"
         )
 
@@ -148,3 +162,14 @@ def disagreement(answers: Answers, watched: Shadowed) -> NDArray[np.float64]:
     differs = answers.outputs[early].argmax(axis=1) != watched.outputs[early].argmax(axis=1)
     found[early] = differs.reshape(len(early), -1).mean(axis=1) if len(early) else 0.0
     return found
+
+
+def by_group(values: NDArray[np.float64], group: NDArray[np.intp]) -> NDArray[np.float64]:
+    """Return the mean of each group's values, `[groups] float64`, in the order of the groups.
+
+    Args:
+        values: `[samples] float64`.
+        group: `[samples] intp`, which group each is in.
+    """
+    _, index, counts = np.unique(group, return_inverse=True, return_counts=True)
+    return np.asarray(np.bincount(index, weights=values, minlength=len(counts)) / counts)

@@ -5,8 +5,9 @@ from calib.synthetic_exits import tiny_tables
 from hypothesis import given
 from hypothesis import strategies as st
 
-from eecalib.replay import leave_at
+from eecalib.replay import leave, leave_at
 from eecalib.thresholds.midpoints import at_midpoints
+from eerun.folding import GroupExit
 
 
 @given(tiny_tables(), st.data())
@@ -40,3 +41,21 @@ def test_infinite_scores():
 def test_an_exit_that_nobody_takes_is_closed_and_one_that_all_take_keeps_its_lowest_score():
     scores = np.array([[0.25, 0.5, 0], [0.5, 0.25, 0]], np.float32)
     assert at_midpoints(scores, [0.9, 0.1]) == (None, 0.25)
+
+
+def test_where_all_images_of_groups_pass_rounding_keeps_none_of_them():
+    scores = np.array([[0.5, 0], [0.75, 0], [1.0, 0], [0.875, 0]], np.float32)
+    (threshold,) = at_midpoints(scores, [0.5], fold=2)
+    assert threshold == 0.5 - 0.5 / 4
+    (threshold,) = at_midpoints(np.full((4, 2), 0.5, np.float32), [0.5], fold=2)
+    assert 0.499 < threshold < np.nextafter(np.float32(0.5), np.float32(0))
+    rounded = np.nextafter(scores, np.float32(-1))
+    for moved, left in ((at_midpoints(scores, [0.5], fold=2), [0, 0]), ((0.5,), [1, 0])):
+        assert leave(rounded, moved, fold=2, rule=GroupExit.ALL).left.tolist() == left
+
+
+def test_where_all_images_pass_scores_that_are_infinite_stay():
+    scores = np.array([[-np.inf, 0], [0.5, 0]], np.float32)
+    assert at_midpoints(scores, [-np.inf], fold=2) == (-np.inf,)
+    lowest = float(np.finfo(np.float32).min)
+    assert at_midpoints(np.full((2, 2), lowest, np.float32), [lowest], fold=2) == (lowest,)

@@ -111,6 +111,22 @@ def test_what_fitting_costs_is_searched_for():
     assert costs == sorted(costs, reverse=True)
 
 
+def test_no_search_for_more_right_answers_than_there_are():
+    """The final exit has all right: no drop below 0 can be kept, and what is lost there says nothing of drops above."""
+    data = synthetic_data(360, exits=3, classes=5, seed=7)
+    labels = data.trace.logits[:, -1].argmax(axis=1)
+    data = replace(data, trace=replace(data.trace, fold=FOLD, labels=labels), reference_right=np.ones(360, np.int64))
+    goal = Goal(max_drop=0.005, budget=None)
+    tried = try_tuner(TUNERS["max-probability"], data, goal)
+    seen = cross_fit(TUNERS["max-probability"].frontier, data, goal.drops[2:], folds=5, deals=2)
+    assert seen.held_out[0] > goal.max_drop
+    assert tried.asked_drop == 0
+    assert tried.held_out_drop == pytest.approx(seen.held_out[0])
+    outcome = evaluate(tried.candidate, data)
+    assert outcome.correct == 360
+    assert outcome.expected_ms < 0.95 * data.cost.full_ms
+
+
 def test_tuners_of_shares_are_refused_by_name_and_left_out_of_all():
     for name in ("pame", "eenet", "eenet-exp", "eenet-simplex", "predictive-exit", "predictive-exit-published"):
         with pytest.raises(

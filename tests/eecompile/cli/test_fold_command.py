@@ -10,7 +10,10 @@ from folded_checkpoints import write_unfolded
 from typer.testing import CliRunner
 
 from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.cli.fold_summary import training_text
 from eecompile.cli.main import app
+from eecompile.fold_training.earlier_training import EarlierTraining, earlier_training
+from eecompile.fold_training.report import FoldedExit
 from eecompile.fold_training.settings import FoldTrainSettings
 from eengines.errors import UserError
 
@@ -78,6 +81,51 @@ def test_interrupted_it_writes_the_best_so_far_and_goes_on(folder, monkeypatch):
     assert "PASSED" in typed("model.pt", *SMALL, "-o", "folded.pt", "--resume")
     assert not (folder / "folded.pt.training").exists()
     assert load_checkpoint(folder / "folded.pt").meta["fold"]["epochs"] == 4
+
+
+def test_interrupted_before_the_first_epoch_ends_it_leaves_the_file_that_was_there(folder, monkeypatch):
+    from eecompile.cli.stages import ConsoleStages
+
+    typed("model.pt", *SMALL, "-o", "folded.pt")
+    content = (folder / "folded.pt").read_bytes()
+
+    def stop(self: ConsoleStages, _share: float) -> None:
+        if self._title.startswith("train"):
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr(ConsoleStages, "progress", stop)
+    typed("model.pt", *SMALL, "-o", "folded.pt", code=130)
+    assert (folder / "folded.pt").read_bytes() == content
+    assert not (folder / "folded.pt.training").exists()
+
+
+def test_a_training_is_not_lost_by_forgetting_resume_nor_by_giving_it_once_more(folder):
+    (folder / "folded.pt.training").write_bytes(b"state")
+    with pytest.raises(UserError, match=r"--resume: got none, but .*delete folded\.pt\.training to start anew"):
+        typed("model.pt", *SMALL, "-o", "folded.pt")
+    assert (folder / "folded.pt.training").read_bytes() == b"state"
+    (folder / "folded.pt.training").rename(folder / "folded.pt")
+    with pytest.raises(UserError, match="no interrupted training beside it"):
+        typed("model.pt", *SMALL, "-o", "folded.pt", "--resume")
+    assert (folder / "folded.pt").read_bytes() == b"state"
+
+
+@pytest.mark.parametrize(("accuracy", "said"), [(0.9, False), (0.4, True)])
+def test_an_exit_that_loses_much_is_pointed_out(accuracy, said):
+    exits = tuple(
+        FoldedExit(name=name, accuracy_unfolded=0.93, accuracy=found, agreement=0.9, losses=())
+        for name, found in (("early", accuracy), ("final", 0.92))
+    )
+    training = EarlierTraining(exits=exits, epochs=4, best_epoch=3, apart=False, interrupted=False)
+    shown = training_text(training, fold=4, place="folded.pt")
+    assert ("! Folding costs much accuracy: early 53.0 points. Try more --fold-epochs" in shown) == said
+    assert "which chose epoch 3 of 4" in shown
+
+
+def test_a_checkpoint_that_says_nothing_of_its_training_has_none(folder):
+    typed("model.pt", *SMALL, "-o", "folded.pt")
+    assert earlier_training(load_checkpoint(folder / "folded.pt")).epochs == 4
+    assert earlier_training(load_checkpoint(folder / "model.pt")) is None
 
 
 def test_every_setting_has_a_flag_of_its_default():

@@ -14,7 +14,7 @@ import eerun
 from eecalib.expected_cost import expected_batch_ms
 from eecalib.record import record_exits
 from eecalib.replay import replay
-from eecalib.whole_groups import whole_groups
+from eecalib.whole_groups import dealt_groups
 from eecompile.device_engines import EnginesSettings, build_engines
 from eengines.backends import DEVICE_BACKENDS
 from eengines.engine import Capability
@@ -93,9 +93,9 @@ def test_measured_and_tuned_in_rows_and_told_in_images(bundle, card, settings):
     assert after.policy(entry).group_exit is GroupExit.MAJORITY
 
     data = make_splits(load_data(bundle.with_suffix(".npz"), input_names=["x"]), seed=after.manifest.split_seed)
-    samples, left_out = whole_groups(data["tune"], FOLD, where="tune")
+    samples, left_out = dealt_groups(data["tune"], FOLD, seed=after.manifest.split_seed, where="tune")
     assert left_out
-    assert any(f"the last {left_out} images fill no group of {FOLD}" in line for line in stages.details)
+    assert any(f"{left_out} of {len(data['tune'])} images left out" in line for line in stages.details)
     way = choose_configuration(after, engine=NAME, device=DeviceSettings(device=card))
     table = record_exits(way.open_chain(), samples, lambda _: None)
     assert (table.fold, table.rule) == (FOLD, GroupExit.MAJORITY)

@@ -13,8 +13,8 @@ from eecompile.zoo import lookup
 from eengines.errors import IngestError
 
 FOLD = ("fc", "linear", "strided", "conv3", "bof", "pool", "simple", "remainder")
-REFUSED = {  # pool: where it pools, its windows are those of one vector
-    "pool": ({"size": 64}, r"module 'heads\.0\..*': forward of the folded network fails on"),
+REFUSED = {  # pool: windows that overlap are those of one vector
+    "pool": ({"size": 100}, r"module 'heads\.0\..*': forward of the folded network fails on"),
     "conv": ({}, r"module 'heads\.0\..*': has the weights 'weight' of its own \(Conv1d\)"),
 }
 OTHER_FEATURES = {"deconv", "pooler"}

@@ -52,10 +52,10 @@ def test_a_width_that_groups_share_is_a_multiple_of_their_number(old, factor, gr
 
 @pytest.mark.parametrize("factor", [1, 0, -2, 65, 2.0, True, None])
 def test_other_factors_are_refused(factor):
-    with pytest.raises(IngestError, match=r"fold: is .*, expected 2 to 64 images a row"):
+    with pytest.raises(IngestError, match=r"--fold: is .*, expected 2 to 64 images a row"):
         FoldSpec(factor)
 
 
 def test_other_rules_are_refused():
-    with pytest.raises(IngestError, match=r"fold widths: is 'wide', expected multiple-of-8 or exact"):
+    with pytest.raises(IngestError, match=r"--fold-widths: is 'wide', expected multiple-of-8 or exact"):
         FoldSpec(2, "wide")

@@ -1,11 +1,13 @@
 """The same network is trained once."""
 
 import threading
+from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 
-from eecompile.checkpoint import build_module, load_checkpoint
+from eecompile.checkpoint import build_module, load_checkpoint, save_checkpoint
 from eecompile.fold_training import folded_checkpoint
 from eecompile.fold_training.folded_cache import folded_folder
 from eengines.engine_cache import FileLock
@@ -63,6 +65,21 @@ def test_a_damaged_file_is_trained_again(model, settings, stages):
     assert folded_checkpoint(model, settings(epochs=1), stages) == path
     assert "trained again" in stages.warnings[0]
     assert load_checkpoint(path).fold == 2
+
+
+def test_other_code_of_the_network_is_another_network(model, settings, stages, monkeypatch):
+    first = folded_checkpoint(model, settings(epochs=1), stages)
+    monkeypatch.setattr("eecompile.zoo.branchy_cnn.functional.relu", lambda x, **_: torch.tanh(x))
+    assert folded_checkpoint(model, settings(epochs=1), stages) != first
+    assert stages.titles.count(TRAINED) == 2
+
+
+def test_weights_that_do_not_fit_are_trained_again(model, settings, stages):
+    path = folded_checkpoint(model, settings(epochs=1), stages)
+    checkpoint = load_checkpoint(path)
+    save_checkpoint(path, replace(checkpoint, state_dict=dict(list(checkpoint.state_dict.items())[1:])))
+    assert folded_checkpoint(model, settings(epochs=1), stages) == path
+    assert "trained again" in stages.warnings[0]
 
 
 def test_it_waits_while_another_process_trains(model, settings, stages, cache):

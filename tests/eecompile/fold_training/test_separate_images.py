@@ -7,6 +7,7 @@ from torch.nn import functional
 
 from eecompile.fold import FoldedNetwork, FoldSpec, fold_network
 from eecompile.fold_training.channel_owners import channel_owners
+from eecompile.fold_training.reactions import reactions
 from eecompile.fold_training.separate_images import SeparateImages
 
 SHAPE = (3, 6, 6)
@@ -69,7 +70,8 @@ def refilled(rows: Tensor, keep: int) -> Tensor:
 @pytest.mark.parametrize(("factor", "widths"), [(2, "multiple-of-8"), (4, "multiple-of-8"), (3, "exact")])
 def test_an_answer_does_not_depend_on_the_partners(folded, factor, widths):
     network, separate = folded(factor, widths)
-    assert separate.everywhere
+    assert separate.epochs == 1
+    assert reactions(network, SHAPE).apart
     rows = draw(factor)
     expected = answers(network, rows)
     assert not torch.allclose(expected[0], expected[1])
@@ -165,4 +167,5 @@ def test_a_layer_with_fewer_channels_than_images_mixes_them():
     network = fold_network(Narrow(), FoldSpec(4, "exact"), SHAPE, where="test")
     assert network.body.one.out_channels == 2
     assert "one" not in channel_owners(network, SHAPE)
-    assert not SeparateImages(network, SHAPE, 1).everywhere
+    SeparateImages(network, SHAPE, 1)
+    assert not reactions(network, SHAPE).apart

@@ -42,7 +42,10 @@ def test_it_learns(train, teacher, stages, tmp_path):
     assert "early" in stages.details[-1]
 
 
-def test_the_best_epoch_on_calib_is_kept(train, monkeypatch):
+@pytest.mark.parametrize(("separate", "best", "most"), [(0.0, 2, 0.9), (0.5, 4, 0.4), (1.0, 2, 0.9)])
+def test_the_best_epoch_on_calib_is_kept_of_those_that_do_not_keep_images_apart(
+    train, monkeypatch, separate, best, most
+):
     shares = iter([0.1, 0.3, 0.9, 0.2, 0.4])
     kept = {}
 
@@ -64,10 +67,10 @@ def test_the_best_epoch_on_calib_is_kept(train, monkeypatch):
             return dict.fromkeys(self.names, Score(agreement=0.0, accuracy=share))
 
     monkeypatch.setattr("eecompile.fold_training.train_folded.CalibScore", Measured)
-    trained = train(epochs=4)
-    assert trained.best_epoch == 2
-    assert [one.accuracy for one in trained.exits] == [0.9, 0.9]
-    assert all(torch.equal(kept[0.9][name], weight) for name, weight in trained.network.state_dict().items())
+    trained = train(epochs=4, separate=separate)
+    assert trained.best_epoch == best
+    assert [one.accuracy for one in trained.exits] == [most, most]
+    assert all(torch.equal(kept[most][name], weight) for name, weight in trained.network.state_dict().items())
 
 
 @pytest.mark.parametrize("augmentation", ["none", "crop-flip"])
@@ -100,9 +103,36 @@ def test_kept_logits_are_those_of_every_step(train, tmp_path, stages):
     assert kept.exits[-1].losses == pytest.approx(again.exits[-1].losses, rel=1e-5)
 
 
-def test_weights_of_the_first_epochs_keep_images_apart(train):
-    assert train(epochs=2, separate=1.0).apart
-    assert not train(epochs=2, separate=0.0).apart
+@pytest.mark.parametrize(("separate", "apart"), [(1.0, True), (0.75, False), (0.0, False)])
+def test_only_where_all_epochs_keep_images_apart_answers_do_not_depend_on_partners(train, separate, apart):
+    trained = train(epochs=2, separate=separate)
+    images, others = torch.rand(2, 8, 1, 8, 8, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        one, other = (
+            torch.stack(trained.network(torch.stack([images, partners], 1)))[:, :, 0] for partners in (images, others)
+        )
+    assert trained.apart == apart
+    assert torch.equal(one, other) == apart
+
+
+@pytest.mark.parametrize(
+    ("epochs", "separate", "apart"),
+    [(1, 0.75, 0), (2, 0.75, 1), (3, 0.75, 2), (20, 0.75, 15), (4, 1.0, 4), (20, 0.99, 19), (5, 0.0, 0)],
+)
+def test_the_last_epoch_is_free_unless_none_is(settings, epochs, separate, apart):
+    assert settings(separate=separate).epochs_apart(epochs) == apart
+
+
+@pytest.mark.parametrize(("factor", "images"), [(2, 32), (16, 32), (32, 64)])
+def test_a_step_has_two_rows_at_least(settings, factor, images):
+    assert settings(factor=factor, batch=None).images == images
+
+
+def test_a_network_that_cannot_keep_images_apart_starts_from_random_weights_and_says_so(train, stages, monkeypatch):
+    monkeypatch.setattr("eecompile.fold_training.separate_images.SeparateImages._is_sound", lambda *_: False)
+    warned = train(epochs=2, separate=0.75)
+    assert "cannot be kept apart" in stages.warnings[0]
+    assert same_bits(warned, train(epochs=2, separate=0.0))
 
 
 def test_without_labels_it_learns_from_the_teacher_alone(train, data):

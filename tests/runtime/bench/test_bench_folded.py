@@ -2,9 +2,11 @@
 
 import csv
 import json
+import logging
 import shutil
 from dataclasses import replace
 from io import StringIO
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
@@ -14,16 +16,20 @@ from hypothesis import strategies as st
 
 import eerun
 from eengines.errors import UserError
-from eerun.bench import BenchResult, BenchSettings, csv_table, json_report, run_bench, text_report
+from eerun.bench import BenchResult, BenchSettings, csv_table, heats, json_report, run_bench, text_report
+from eerun.bench.batches import batches_of
 from eerun.bench.best_groups import best_groups, groups_ms
 from eerun.bench.statistics import Estimate
 from eerun.bench.verdict import verdict
-from eerun.bundle import rewrite_bundle
+from eerun.bundle import open_bundle, rewrite_bundle
+from eerun.choose_configuration import choose_configuration
 from eerun.costs import CostTable
 from eerun.data import load_data, make_splits
 from eerun.folding import GroupExit, Grouping, leave_in_groups
 
 FOLD, BATCH = 4, 8
+
+Ratio = tuple[float, float, float]
 
 
 def settings(bundle: Path, **changes: object) -> BenchSettings:
@@ -123,22 +129,75 @@ def test_batches_that_do_not_fill_their_groups(alone):
     assert not any("eecompile verify" in warning for warning in alone.warnings), "partners differ, graphs do not"
 
 
-def with_ratio(result: BenchResult, value: float, low: float, high: float) -> BenchResult:
-    """The same where both ratios of the folded chain are this."""
-    unfolded, median = result.folding.unfolded, Estimate(value=value, low=low, high=high)
-    changes = {name: replace(getattr(unfolded, name), median=median) for name in ("chain_by_chain", "chain_by_whole")}
-    return replace(result, folding=replace(result.folding, unfolded=replace(unfolded, **changes)))
+def lines_on_folding(result: BenchResult, chain: Ratio, whole: Ratio) -> list[str]:
+    """What is said of whether folding pays where these are the ratios of the folded chain: value, low, high."""
+    unfolded, changes = result.folding.unfolded, {}
+    for name, (value, low, high) in (("chain_by_chain", chain), ("chain_by_whole", whole)):
+        median = Estimate(value=value, low=low, high=high)
+        changes[name] = replace(getattr(unfolded, name), median=median)
+    other = replace(result, folding=replace(result.folding, unfolded=replace(unfolded, **changes)))
+    return [line for line in verdict(other) if line.startswith("*") and "folding" in line and "exits" not in line]
 
 
 def test_whether_folding_pays(both):
-    words = "* folding does not pay here"
-    assert not any(line.startswith(words) for line in verdict(with_ratio(both, 1.2, 1.1, 1.3)))
-    (line,) = (line for line in verdict(with_ratio(both, 0.8, 0.7, 0.9)) if line.startswith(words))
-    assert line.endswith(
-        "here: the unfolded chain (0.80x) and the unfolded whole network (0.80x) against the folded chain: "
-        "run net-unfolded.ee"
+    gain, loss, open_ = (1.2, 1.1, 1.3), (0.8, 0.7, 0.9), (1.77, 0.8, 2.5)
+    uncertain = (
+        "* it is not certain that folding pays against the unfolded whole network (1.77x, interval 0.80-2.50): "
+        "the interval reaches below 1"
     )
-    assert any("at least not for certain" in line for line in verdict(with_ratio(both, 1.0, 0.9, 1.1)))
+    certain = "* folding does not pay here: the unfolded chain (0.80x) against the folded chain: run net-unfolded.ee"
+    assert lines_on_folding(both, gain, gain) == []
+    assert lines_on_folding(both, loss, gain) == [certain]
+    assert lines_on_folding(both, gain, open_) == [uncertain]
+    assert lines_on_folding(both, loss, open_) == [certain, uncertain], "one certain loser makes no other certain"
+    (line,) = lines_on_folding(both, loss, loss)
+    assert "the unfolded chain (0.80x) and the unfolded whole network (0.80x) against the folded chain" in line
+
+
+def test_either_grouping_takes_turns(both, alone, folded_bundle):
+    for result in (both, alone):
+        found, mine = result.folding.groupings, result.folding.grouping
+        own, (name, other) = getattr(found, mine), found.other_than(mine)
+        assert {name, mine} == {"arrival", "easy"}
+        assert own.speed == result.chain
+        assert (own.left, own.accuracy) == (result.folding.left, result.quality.accuracy)
+        assert other.speed.batches == own.speed.batches
+        assert sum(other.left) == pytest.approx(1)
+        totals = found.arrival.speed.total_s / found.easy.speed.total_s
+        assert found.easy_by_arrival.totals.value == pytest.approx(totals)
+        text = text_report(result)
+        assert "\nGrouping, easy by arrival: " in text
+        assert f"\nchain with exits, grouping {name} " in text
+        record = json.loads(json_report(result))["folding"]["groupings"]
+        assert record["easy"]["accuracy"] == found.easy.accuracy
+    test = make_splits(load_data(folded_bundle.data, input_names=["x"]), seed=0)["test"]
+    order = np.concatenate(list(islice(batches_of(len(test), BATCH, seed=0), len(test) // BATCH)))
+    easy = eerun.load(folded_bundle.path, threads=2, grouping="easy")
+    right = [easy.infer(test.inputs["x"][i]).labels == test.labels[i] for i in order.reshape(-1, BATCH)]
+    seen = len(order) / len(test)
+    assert abs(both.folding.groupings.easy.accuracy - np.mean(right)) <= 1 - seen + 1e-9
+
+
+@pytest.mark.parametrize("rule", list(GroupExit))
+def test_one_group_a_batch_cannot_be_grouped_otherwise(folded_bundle, tmp_path, rule):
+    place = Path(shutil.copytree(folded_bundle.path, tmp_path / "net.ee"))
+    bundle = open_bundle(place)
+    policy = replace(bundle.policy(bundle.manifest.chosen), group_exit=rule)
+    rewrite_bundle(place, lambda old: old, {"policy/policy.json": policy})
+    result = run(place, batch=FOLD, data=str(folded_bundle.data))
+    folding = result.folding
+    assert folding.group_exit == rule
+    assert folding.groupings is None
+    assert folding.left_at_best == pytest.approx(folding.left)
+    assert folding.oracle_ms_at_best == pytest.approx(result.oracle_ms)
+
+
+@pytest.mark.parametrize("batch", [6, 8, 30])
+def test_what_happened_is_never_better_than_what_is_best(folded_bundle, batch):
+    result = run(folded_bundle.path, batch=batch, no_unfolded=True, duration_s=0.0)
+    folding = result.folding
+    assert folding.left[0] <= folding.left_at_best[0] + 1e-9
+    assert folding.oracle_ms_at_best <= result.oracle_ms + 1e-9
 
 
 @pytest.mark.parametrize(
@@ -177,17 +236,33 @@ def test_an_unfolded_bundle_of_other_data_is_noticed(folded_bundle, tmp_path):
     assert any("The unfolded bundle other.ee was not built with this test split" in line for line in found.warnings)
 
 
-@given(
-    exits=st.lists(st.integers(0, 3), min_size=1, max_size=20),
-    fold=st.sampled_from([2, 3, 4, 8]),
-    rule=st.sampled_from(list(GroupExit)),
-)
+EXITS = st.lists(st.integers(0, 3), min_size=1, max_size=20)
+FOLDS, RULES = st.sampled_from([2, 3, 4, 8]), st.sampled_from(list(GroupExit))
+
+
+def passing_at(index: np.ndarray) -> np.ndarray:
+    """Scores `[images, exits]` of images that pass at their own exit and at none before."""
+    return (np.arange(4) >= index[:, None]).astype(np.float32)
+
+
+@given(exits=EXITS, fold=FOLDS, rule=RULES)
 def test_best_groups_leave_as_the_rule_says(exits, fold, rule):
-    """Images whose score passes at their own exit and at none before, sorted by it."""
-    index = np.array(exits, np.int32)
-    scores = (np.arange(4) >= np.sort(index)[:, None]).astype(np.float32)
-    expected = leave_in_groups(scores, (0.5, 0.5, 0.5), fold=fold, rule=rule)
-    assert best_groups(index, fold=fold, rule=rule).tolist() == expected.left.tolist()
+    """Sorted, the first images in the group that is not full: the same as two calls."""
+    index = np.sort(np.array(exits, np.int32))
+    cut = len(index) % fold
+    parts = [part for part in (index[:cut], index[cut:]) if len(part)]
+    found = [leave_in_groups(passing_at(part), (0.5, 0.5, 0.5), fold=fold, rule=rule).left for part in parts]
+    assert best_groups(np.array(exits, np.int32), fold=fold, rule=rule).tolist() == np.concatenate(found).tolist()
+
+
+@given(exits=EXITS, fold=FOLDS, rule=RULES)
+def test_no_groups_are_better_than_the_best(exits, fold, rule):
+    """From the exits that answer, whoever shares a group: past no exit go fewer groups."""
+    given = leave_in_groups(passing_at(np.array(exits)), (0.5, 0.5, 0.5), fold=fold, rule=rule)
+    best = best_groups(given.answered, fold=fold, rule=rule)
+    assert (best <= np.sort(given.left)).all()
+    if len(exits) <= fold:
+        assert best.tolist() == given.left.tolist()
 
 
 def test_time_of_groups():
@@ -201,3 +276,56 @@ def test_time_of_groups():
         move_ms=(0.0,),
     )
     assert groups_ms(costs, np.array([0, 0, 1])) == pytest.approx(1.5 + 1.0 + 10.0)
+
+
+def of_source(folder: Path, target: Path, sha256: str | None) -> Path:
+    """A copy of a folded bundle that knows which model was folded."""
+    place = Path(shutil.copytree(folder, target))
+    rewrite_bundle(place, lambda old: replace(old, fold=replace(old.fold, unfolded_sha256=sha256)), {})
+    return place
+
+
+def test_the_unfolded_bundle_of_another_model_is_refused_or_named(folded_bundle, tmp_path):
+    ours = open_bundle(folded_bundle.unfolded).manifest.source_sha256
+    data, beside = str(folded_bundle.data), tmp_path / "net-unfolded.ee"
+    shutil.copytree(folded_bundle.unfolded, beside)
+    place = of_source(folded_bundle.path, tmp_path / "net.ee", "f" * 64)
+    with pytest.raises(UserError, match=r"net-unfolded\.ee: was built from a model with sha256 .*, the one that was"):
+        run(place, data=data)
+    named = "The unfolded bundle net-unfolded.ee was built from a model with sha256"
+    given = run(place, data=data, unfolded=beside, duration_s=0.0)
+    assert any(line.startswith(named) and line.endswith("more than folding differs.") for line in given.warnings)
+    assert run(place, data=data, no_unfolded=True, duration_s=0.0).folding.unfolded is None
+    shutil.rmtree(place)
+    same = run(of_source(folded_bundle.path, place, ours), data=data, duration_s=0.0)
+    assert same.folding.unfolded is not None
+    assert not any(line.startswith(named) for line in same.warnings)
+
+
+def test_the_fastest_whole_network_of_the_folded_bundle_races_though_the_chain_has_another(folded_bundle, monkeypatch):
+    """The chain's own is slow, and all that is folded is too slow for a run without the unfolded bundle."""
+    bundle = open_bundle(folded_bundle.path)
+    own, unfolded = choose_configuration(bundle, engine="reference"), open_bundle(folded_bundle.unfolded)
+    ms = {"reference-float32": 9.0, "onnxruntime-float32": 5.0, "unfolded-onnxruntime-float32": 1.0}
+    monkeypatch.setattr(heats, "_heat", lambda candidates, *_: {name: ms[name] for name in candidates})
+    inputs = {"x": folded_bundle.x}
+    field = heats.run_heats(own, inputs, settings(folded_bundle.path), threads=2, unfolded=unfolded)
+    assert [*field.raced] == [*ms]
+    assert field.unfolded == ("unfolded-onnxruntime-float32",)
+    assert [*field.of_bundle()] == ["reference-float32", "onnxruntime-float32"]
+    alone = heats.run_heats(own, inputs, settings(folded_bundle.path), threads=2)
+    assert [*alone.raced] == ["reference-float32", "onnxruntime-float32"]
+
+
+def test_a_useless_predictor_is_named(folded_bundle, tmp_path, caplog):
+    place = Path(shutil.copytree(folded_bundle.path, tmp_path / "net.ee"))
+    weak = replace(open_bundle(place).easiness(), rank_correlation=0.1)
+    rewrite_bundle(place, lambda old: old, {"policy/easiness.json": weak})
+    found = run(place, data=str(folded_bundle.data), grouping=Grouping.EASY, duration_s=0.0)
+    words = "what predicts easy images is weak: rank correlation 0.10"
+    assert any(line.startswith(f"Grouping easy: {words}") for line in found.warnings)
+    with caplog.at_level(logging.WARNING, logger="eerun"):
+        eerun.load(place, threads=2)
+        assert not caplog.records
+        eerun.load(place, threads=2, grouping="easy")
+    assert words in caplog.text

@@ -50,6 +50,7 @@ def test_a_manifest_of_2_3_is_not_folded(tmp_path):
     assert bundle.policy(bundle.manifest.chosen).group_exit is GroupExit.ALL
 
 
+IMAGE = InputEntry(name="x", dtype="float32", shape=(3, 8, 8))
 TEXT = InputEntry(name="ids", dtype="int64", shape=(8,), sequence=0, pad=1)
 
 
@@ -59,6 +60,7 @@ TEXT = InputEntry(name="ids", dtype="int64", shape=(8,), sequence=0, pad=1)
         ({"fold": FoldEntry(factor=1, widths="exact")}, "got fold factor 1 with widths 'exact', expected 2 or more"),
         ({"fold": FoldEntry(factor=2, widths="wide")}, "with widths 'wide', expected 2 or more with multiple-of-8 or"),
         ({"task": "segmentation"}, "folded by 4, but its task is 'segmentation'"),
+        ({"inputs": (IMAGE, replace(IMAGE, name="y"))}, "folded by 4, but takes x, y, expected one input"),
         (
             {
                 "inputs": (TEXT,),

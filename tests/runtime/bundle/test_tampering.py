@@ -178,6 +178,11 @@ def test_the_only_bundle_of_a_folder(bundle, tmp_path):
     write(tmp_path / "other.ee")
     with pytest.raises(UserError, match=r"several bundles in it: model\.ee, other\.ee"):
         find_bundle(tmp_path)
-    shutil.rmtree(bundle), shutil.rmtree(tmp_path / "other.ee")
+    shutil.rmtree(tmp_path / "other.ee")
+    write(tmp_path / "model-unfolded.ee")
+    assert find_bundle(tmp_path) == bundle, "the one beside belongs to it"
+    shutil.rmtree(bundle)
+    assert find_bundle(tmp_path) == tmp_path / "model-unfolded.ee"
+    shutil.rmtree(tmp_path / "model-unfolded.ee")
     with pytest.raises(UserError, match="no bundle"):
         find_bundle(tmp_path)

@@ -6,7 +6,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from eengines.errors import BundleError
-from eerun.folding import Easiness, channel_axis, image_statistics, order_of, partial_groups, statistic_names
+from eerun.folding import (
+    Easiness,
+    channel_axis,
+    count_with_copies,
+    image_statistics,
+    order_of,
+    partial_groups,
+    rows_of,
+    statistic_names,
+)
 
 
 def plain(image: np.ndarray, axis: int | None) -> list[float]:
@@ -76,3 +85,27 @@ def test_other_images_are_refused():
 def test_batches_that_do_not_fill_their_groups(batch, fold, words):
     found = partial_groups(batch, fold)
     assert found is None if words is None else found.startswith(words)
+
+
+@given(samples=st.integers(1, 60), batch=st.integers(1, 40), fold=st.sampled_from([1, 2, 3, 4, 8]))
+def test_images_that_share_a_group_with_copies(samples, batch, fold):
+    expected = 0
+    for start in range(0, samples, batch):
+        size = min(batch, samples - start)
+        groups = [min(fold, size - row * fold) for row in range(rows_of(size, fold))]
+        expected += sum(images for images in groups if images < fold)
+    assert count_with_copies(samples, batch, fold) == expected
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        ({"rank_correlation": None}, None),
+        ({"rank_correlation": 0.2}, None),
+        ({"rank_correlation": -0.15}, "is weak: rank correlation -0.15 "),
+        ({"coefficients": (0.0,) * 6, "rank_correlation": 0.9}, "says the same of all of them"),
+    ],
+)
+def test_a_predictor_that_says_nothing(change, words):
+    found = easiness(**change).weakness
+    assert found is None if words is None else words in found
