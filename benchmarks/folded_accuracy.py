@@ -40,8 +40,7 @@ from eerun.folding import to_rows
 FACTORY = "benchmarks.small_cifar:make_small"
 DEALS = 5
 WAYS: dict[str, dict[str, Any]] = {
-    "apart for half of the epochs": {"separate": 0.5},
-    "apart for three quarters": {"separate": 0.75},
+    "apart at first": {},
     "distillation alone, random start": {"alpha": 1.0, "separate": 0.0},
 }
 BATCH = 64

@@ -1,6 +1,6 @@
 """A trunk and the heads that a checkpoint says are attached to it, before their weights are loaded."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -51,10 +51,18 @@ def rebuild(
 
 
 def _unfolded(sizes: Attached, weights: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """Weights of the folded network by the names before folding; what is large enough there counts as fitting."""
+    """Weights of the folded network by the names before folding; what is as wide there or wider counts as fitting.
+
+    So heads are never larger than what the file holds. How wide they must be is checked when they are folded.
+    """
     expected = sizes.state_dict()
     found = {name.removeprefix(BODY): tensor for name, tensor in weights.items() if name.startswith(BODY)}
     return {
-        name: expected[name] if name in expected and tensor.numel() >= expected[name].numel() else tensor
+        name: expected[name] if name in expected and _as_wide(tensor.shape, expected[name].shape) else tensor
         for name, tensor in found.items()
     }
+
+
+def _as_wide(shape: Sequence[int], least: Sequence[int]) -> bool:
+    """Whether no axis is shorter."""
+    return len(shape) == len(least) and all(size >= other for size, other in zip(shape, least, strict=True))

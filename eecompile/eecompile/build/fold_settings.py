@@ -3,7 +3,7 @@
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING
 
-from eecompile.fold.spec import FACTORS, MULTIPLE_OF_8, WIDTHS
+from eecompile.fold.spec import MULTIPLE_OF_8, check_factor, check_widths
 from eengines.errors import UserError
 
 if TYPE_CHECKING:
@@ -47,12 +47,9 @@ class FoldSettings:
                 flag = "--no-unfolded" if changed[0] == "unfolded" else f"--{changed[0].replace('_', '-')}"
                 raise UserError(flag, "got it without --fold", "Add for example --fold 4, or leave it out")
             return
-        if self.fold not in FACTORS:
-            problem = f"got {self.fold}, expected {FACTORS[0]} to {FACTORS[-1]} images a pass"
-            raise UserError("--fold", problem, "Published are 2, 3 and 4")
-        if self.fold_widths not in (None, *WIDTHS):
-            known = " or ".join(WIDTHS)
-            raise UserError("--fold-widths", f"got {self.fold_widths!r}, expected {known}", "Choose one of these")
+        check_factor(self.fold, where="--fold", error=UserError)
+        if self.fold_widths is not None:
+            check_widths(self.fold_widths, where="--fold-widths", error=UserError)
 
     def training(self, *, data: str | None, factory: str | None, seed: int) -> "FoldTrainSettings":
         """Return how the folded network is trained.

@@ -11,6 +11,7 @@ import typer
 
 from eecompile.build import BuildSettings, build
 from eecompile.build.fold_comparison import compare_folding
+from eecompile.build.fold_flags import flags_of_build
 from eecompile.build.fold_model import fold_model
 from eecompile.build.fold_settings import FoldSettings
 from eecompile.build.report import BuildReport
@@ -90,7 +91,7 @@ def _jobs(
         raise UserError("--split-heads", problem, "Leave one of them out")
     if tuning is not None:
         refuse_when_folded(folding.fold, tuning)
-    with ConsoleStages(verbose=verbose) as stages:
+    with flags_of_build(), ConsoleStages(verbose=verbose) as stages:
         made = fold_model(model, settings, folding, stages)
     if made.training is not None:
         typer.echo(training_text(made.training, fold=folding.fold, place=str(made.model)))

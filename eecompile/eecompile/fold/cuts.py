@@ -32,7 +32,7 @@ class Cut:
     stop: int
 
 
-class WatchCuts(TorchDispatchMode):
+class WatchCuts(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch has no types there
     """Notes every cut while it is entered.
 
     Args:
@@ -40,12 +40,12 @@ class WatchCuts(TorchDispatchMode):
     """
 
     def __init__(self, running: Callable[[], str]) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]  # as above
         self.cuts: list[Cut] = []
         self._running = running
 
-    def __torch_dispatch__(  # type: ignore[no-untyped-def] - its operator types are not public
-        self, func, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
+    def __torch_dispatch__(
+        self, func: Any, types: Sequence[type], args: Sequence[Any] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
         """Run an operator, and note what it cuts."""
         made = func(*args, **(kwargs or {}))
@@ -84,12 +84,6 @@ def _split(args: Given, named: Named, made: Sequence[Tensor]) -> Parts:
         start += part.shape[axis]
 
 
-def _unbind(args: Given, named: Named, made: Sequence[Tensor]) -> Parts:
-    axis = _at(args, named, 1, "dim", 0)
-    for place in range(len(made)):
-        yield axis, place, place + 1
-
-
 def _index_select(args: Given, named: Named, _made: Tensor) -> Parts:
     yield _at(args, named, 1, "dim", 0), 0, _at(args, named, 2, "index", None).numel()
 
@@ -111,7 +105,6 @@ _PARTS: Mapping[object, Callable[[Given, Named, Any], Parts]] = {
     _aten.select: _select,
     _aten.split: _split,
     _aten.split_with_sizes: _split,
-    _aten.unbind: _unbind,
     _aten.index_select: _index_select,
     _aten.index: _index,
 }

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from math import isqrt, lcm
 
-from eengines.errors import IngestError
+from eengines.errors import EEError, IngestError
 
 __all__ = ["EXACT", "FACTORS", "MULTIPLE_OF_8", "WIDTHS", "FoldSpec", "check_factor", "check_widths"]
 
@@ -54,22 +54,20 @@ class FoldSpec:
         return -(-least // step) * step
 
 
-def check_factor(factor: object, *, where: str) -> None:
+def check_factor(factor: object, *, where: str, error: type[EEError] = IngestError) -> None:
     """Refuse a fold factor that is not one of `FACTORS`.
 
-    Raises:
-        IngestError: it is not.
+    Args:
+        factor: what was given.
+        where: the file or flag, for messages.
+        error: what is raised; of a flag `UserError`.
     """
     if type(factor) is not int or factor not in FACTORS:
         problem = f"is {factor!r}, expected {FACTORS[0]} to {FACTORS[-1]} images a row"
-        raise IngestError(where, problem, "Factors that were published are 2, 3 and 4")
+        raise error(where, problem, "Factors that were published are 2, 3 and 4")
 
 
-def check_widths(widths: object, *, where: str) -> None:
-    """Refuse a rule for widths that is not one of `WIDTHS`.
-
-    Raises:
-        IngestError: it is not.
-    """
+def check_widths(widths: object, *, where: str, error: type[EEError] = IngestError) -> None:
+    """Refuse a rule for widths that is not one of `WIDTHS`; as `check_factor`."""
     if widths not in WIDTHS:
-        raise IngestError(where, f"is {widths!r}, expected {' or '.join(WIDTHS)}", "Correct it")
+        raise error(where, f"is {widths!r}, expected {' or '.join(WIDTHS)}", "Correct it")

@@ -19,6 +19,10 @@ ALIGNED = 8
 """Channels that tensor cores and vector units take at once."""
 
 
+HALF = 0.5
+"""Share of the images that pass an exit, for an example."""
+
+
 @dataclass(frozen=True, kw_only=True)
 class Advice:
     """What to do.
@@ -32,13 +36,14 @@ class Advice:
     reasons: tuple[str, ...]
 
 
-def advise(variants: Sequence[Variant], settings: PlanSettings, roofline: Roofline) -> Advice:
+def advise(variants: Sequence[Variant], settings: PlanSettings, roofline: Roofline, *, exits: int) -> Advice:
     """Advise the smallest factor that comes within 5 % of the fastest, if that gains 5 % or more.
 
     Args:
         variants: the network before folding first.
         settings: of the plan.
         roofline: of the target.
+        exits: of the network.
     """
     fastest = max(variant.speed for variant in variants)
     before, best = variants[0], variants[0]
@@ -47,7 +52,7 @@ def advise(variants: Sequence[Variant], settings: PlanSettings, roofline: Roofli
     folded = [variant for variant in variants if variant.fold > 1]
     reasons = [_limit(before, best, folded, roofline), *_filled(folded, settings.batch)]
     reasons += _growth(before, best if best.fold > 1 else max(variants, key=lambda variant: variant.fold))
-    reasons += _widths(folded, settings)
+    reasons += [*_widths(folded, settings), *_early(best.fold, exits)]
     return Advice(fold=best.fold, reasons=tuple(reasons))
 
 
@@ -105,6 +110,18 @@ def _widths(folded: Sequence[Variant], settings: PlanSettings) -> list[str]:
     return [
         f"Folded by {_listed(odd)} exact widths are no multiples of {ALIGNED}: hardware fills them up, the estimate "
         "does not. Leave out --fold-widths."
+    ]
+
+
+def _early(fold: int, exits: int) -> list[str]:
+    """What early exits save, and folding takes from that."""
+    if exits == 1:
+        return []
+    if fold == 1:
+        return ["Exits are one reason more: a group of a folded network leaves early only where all of its images do."]
+    return [
+        f"Exits work against it: where {HALF:.0%} of the images pass one, {HALF**fold:.2%} of the groups of {fold} "
+        "leave there. Unfolded the images would leave, and that speed is not in the estimate."
     ]
 
 

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from eecompile.fold import FoldSpec, fold_network
+from eecompile.fold.run import example_of, run
 from eecompile.fold_plan.advice import Advice, advise
 from eecompile.fold_plan.intensity import arithmetic_intensity
 from eecompile.fold_plan.layer_work import LayerWork, layers_of
@@ -55,6 +56,7 @@ class FoldPlan:
         ridge: operations a byte where its two limits meet.
         layers: of the network before folding, in the order in which they run.
         counted: share of the network's multiply-accumulates that these layers have.
+        exits: how many exits the network has; all of them are counted.
         variants: the network before folding, then by fold factor.
         advice: which factor to take, and why.
     """
@@ -68,6 +70,7 @@ class FoldPlan:
     ridge: float
     layers: tuple[PlannedLayer, ...]
     counted: float
+    exits: int
     variants: tuple[Variant, ...]
     advice: Advice
 
@@ -87,7 +90,7 @@ def plan_folding(module: nn.Module, shape: tuple[int, ...], settings: PlanSettin
     """
     roofline, precision = roofline_of(settings), settings.value_type
     folded = {fold: _folded_layers(module, fold, shape, settings, where=where) for fold in settings.fold}
-    layers = layers_of(module, shape)
+    layers, exits = layers_of(module, shape), _exits(module, shape, where=where)
     if not layers:
         problem = "has no convolution and no fully connected layer"
         raise IngestError(where, problem, "Give a network whose layers are modules of torch")
@@ -103,8 +106,9 @@ def plan_folding(module: nn.Module, shape: tuple[int, ...], settings: PlanSettin
         ridge=roofline.ridge,
         layers=tuple(_planned(layer, settings, roofline) for layer in layers),
         counted=_counted(module, shape, layers),
+        exits=exits,
         variants=tuple(variants),
-        advice=advise(variants, settings, roofline),
+        advice=advise(variants, settings, roofline, exits=exits),
     )
 
 
@@ -155,6 +159,10 @@ def _variant(
         seconds=seconds,
         speed=1.0 if before is None else before.seconds / seconds,
     )
+
+
+def _exits(module: nn.Module, shape: tuple[int, ...], *, where: str) -> int:
+    return len(run(module, example_of(module, shape), where=where, what="the network").exits)
 
 
 def _counted(module: nn.Module, shape: tuple[int, ...], layers: Sequence[LayerWork]) -> float:

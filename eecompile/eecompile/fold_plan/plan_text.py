@@ -26,6 +26,11 @@ def plan_text(plan: FoldPlan) -> str:
         "speed: AN ESTIMATE of throughput by the roofline: a layer takes the longer of arithmetic and memory, all else",
         "takes no time. No network was run for it; how well a folded network answers is known when it is trained.",
     ]
+    if plan.exits > 1:
+        lines += [
+            f"Exits are not in this estimate: all {plan.exits} are counted, and nobody leaves early. Where a share p",
+            "of the images passes an exit, p^f of the groups leave, if images are in no order.",
+        ]
     if plan.counted < ALL:
         lines.append(
             f"The layers hold {plan.counted:.0%} of the network's arithmetic; the rest is not in the estimate."

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, field
 
+from eecompile.fold.spec import MULTIPLE_OF_8, check_factor, check_widths
 from eecompile.fold_plan.intensity import VALUE_BYTES
 from eengines.errors import UserError
 from eengines.targets import target_by_name
@@ -17,7 +18,7 @@ class PlanSettings:
     """Settings of one run of `eecompile plan`.
 
     Attributes:
-        fold: fold factors to try, each 2 or more.
+        fold: fold factors to try, see `FACTORS`.
         fold_widths: `multiple-of-8`, or `exact` as published.
         target: name of a card, or `cpu`: this machine.
         batch: images that are there at once.
@@ -33,7 +34,7 @@ class PlanSettings:
     """
 
     fold: tuple[int, ...] = (2, 3, 4, 8)
-    fold_widths: str = "multiple-of-8"
+    fold_widths: str = MULTIPLE_OF_8
     target: str = CPU
     batch: int = 1024
     precision: str = AUTO
@@ -44,10 +45,13 @@ class PlanSettings:
     input_shape: tuple[int, ...] | None = None
 
     def __post_init__(self) -> None:
-        if not self.fold or min(self.fold) < 2 or len(set(self.fold)) < len(self.fold):
+        if not self.fold or len(set(self.fold)) < len(self.fold):
             got = ",".join(map(str, self.fold)) or "nothing"
-            problem = f"got {got}, expected different whole numbers of 2 or more"
+            problem = f"got {got}, expected different whole numbers"
             raise UserError("--fold", problem, "Give for example 2,4; the network as it is stands beside them anyway")
+        for factor in self.fold:
+            check_factor(factor, where="--fold", error=UserError)
+        check_widths(self.fold_widths, where="--fold-widths", error=UserError)
         if self.batch < 1:
             raise UserError("--batch", f"got {self.batch}, expected 1 or more", "Give the images that come together")
         if self.precision not in (AUTO, *VALUE_BYTES):

@@ -27,7 +27,7 @@ def rival_model(bundle: Bundle, rival: str) -> Path:
     factor = manifest.fold.factor
     raise UserError(
         "--model",
-        f"got none, and {path} is not the trained folded checkpoint of {bundle.path.name}, which --against {rival} needs",
+        f"--against {rival} needs the trained folded checkpoint of {bundle.path.name}, which {path} is not",
         f"Run `eecompile fold {path.name} --fold {factor} -o FOLDED.pt`, build FOLDED.pt, and give it with --model",
     )
 

@@ -14,7 +14,9 @@ from eecompile.build import BuildSettings
 from eecompile.build.fold_model import fold_model
 from eecompile.build.fold_settings import FoldSettings
 from eecompile.cli.main import app
+from eecompile.refresh.source_model import load_source
 from eengines.errors import DataError, UserError
+from eerun.bench import BenchSettings, run_bench
 from eerun.bundle import open_bundle
 
 FLAGS = (
@@ -48,6 +50,9 @@ def test_both_networks_are_built_and_compared(typed, tmp_path):
     folded, unfolded = (open_bundle(tmp_path / name).manifest for name in ("model.ee", "model-unfolded.ee"))
     assert (folded.fold.factor, unfolded.fold) == (2, None)
     assert folded.splits == unfolded.splits
+    assert folded.source == unfolded.source == "model.pt"
+    assert folded.fold.unfolded_sha256 == unfolded.source_sha256 != folded.source_sha256
+    _check_who_needs_the_folded_checkpoint(tmp_path)
     with np.load(tmp_path / "model.npz") as data:
         result = eerun.load(tmp_path / "model.ee", threads=2).infer(data["x_test"][:7])
     assert len(result.labels) == 7
@@ -63,6 +68,34 @@ def test_both_networks_are_built_and_compared(typed, tmp_path):
     made = fold_model(model, BuildSettings(output=tmp_path / "again.ee"), again, SilentStages())
     assert (made.model, made.settings.output, made.unfolded) == (kept[0], tmp_path / "again.ee", None)
     assert kept[0].stat().st_mtime_ns == written
+
+
+def _check_who_needs_the_folded_checkpoint(folder):
+    """A rival in torch and a refresh say that the network before folding is not what they need."""
+    rival = BenchSettings(bundle=folder / "model.ee", against="torch", threads=2)
+    with pytest.raises(UserError, match=r"--model: .*model\.pt is not.* `eecompile fold model\.pt --fold 2 -o FOLDED"):
+        run_bench(rival, lambda _: None)
+    with pytest.raises(UserError, match=r"model\.ee: is folded by 2: heads are refreshed image by image"):
+        load_source(open_bundle(folder / "model.ee"), None, None, SilentStages())
+
+
+def test_flags_are_those_of_build(typed, tmp_path):
+    model, fold = write_unfolded(tmp_path, samples=60), ("--fold", "2")
+    for arguments, message in (
+        (("--curriculum", "--fold-epochs", "1"), r"--curriculum: .*\. Give more --fold-epochs"),
+        (("--fold-epochs", "0"), "--fold-epochs: got 0, expected 1 or more"),
+        (("--fold-augmentation", "zoom"), "--fold-augmentation: got 'zoom'"),
+        (("--distillation", "l1"), "--distillation: got 'l1'"),
+    ):
+        with pytest.raises(UserError, match=message) as caught:
+            typed(model, *fold, *arguments)
+        assert not re.search(r"--epochs|--augmentation|--train-batch", str(caught.value))
+    assert not list((tmp_path / "cache").rglob("*.pt"))
+
+
+@pytest.mark.parametrize("factor", [17, 64])
+def test_a_large_factor_has_a_batch_of_two_rows(factor):
+    assert FoldSettings(fold=factor).training(data=None, factory=None, seed=0).rows >= 2
 
 
 def test_a_checkpoint_that_is_folded_already_is_built_as_it_is(typed, tmp_path):
@@ -111,8 +144,8 @@ def test_heads_apart_are_refused_before_training(typed, tmp_path):
         ({"unfolded": False}, "--no-unfolded: got it without --fold"),
         ({"fold_epochs": 3}, "--fold-epochs: got it without --fold"),
         ({"fold_widths": "exact"}, "--fold-widths: got it without --fold"),
-        ({"fold": 1}, "--fold: got 1, expected 2 to"),
-        ({"fold": 4, "fold_widths": "wide"}, "--fold-widths: got 'wide', expected multiple-of-8 or exact"),
+        ({"fold": 1}, "--fold: is 1, expected 2 to"),
+        ({"fold": 4, "fold_widths": "wide"}, "--fold-widths: is 'wide', expected multiple-of-8 or exact"),
     ],
 )
 def test_settings_that_do_not_fit(changes, message):

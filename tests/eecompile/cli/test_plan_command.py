@@ -110,7 +110,7 @@ def test_mistakes(model, checkpoint, tmp_path):
         ((*ZOO, "--factory", "a:b"), UserError, "got --factory, but the zoo names the network"),
         (("zoo:nothing", "--input-shape", "3,8,8"), IngestError, "arch 'nothing'"),
         ((folded, "--target", "t4"), IngestError, "is folded by 4 already"),
-        ((text, "--target", "t4"), IngestError, r"takes \[16\], expected channels, height and width"),
+        ((text, "--target", "t4"), IngestError, r"takes samples of shape \[16\], expected images"),
         ((two, "--target", "t4"), IngestError, "has 2 inputs, expected one"),
         ((tmp_path / "weights.pt",), IngestError, "not a checkpoint of this project"),
     ]:

@@ -14,7 +14,7 @@ from eengines.errors import IngestError
 
 FOLD = ("fc", "linear", "strided", "conv3", "bof", "pool", "simple", "remainder")
 REFUSED = {  # pool: windows that overlap are those of one vector
-    "pool": ({"size": 100}, r"module 'heads\.0\..*': forward of the folded network fails on"),
+    "pool": ({"size": 100}, r"module 'heads\.0\..*': is given 100 features in the folded network, 100 before"),
     "conv": ({}, r"module 'heads\.0\..*': has the weights 'weight' of its own \(Conv1d\)"),
 }
 OTHER_FEATURES = {"deconv", "pooler"}

@@ -227,6 +227,59 @@ def test_a_layer_that_runs_twice_alike_is_widened_once():
     assert folded(Twice(), 4).body.block.weight.shape == (16, 16, 3, 3)
 
 
+CUTS = {
+    "halves": (lambda x, conv: torch.cat([x.chunk(2, 1)[0], conv(x.chunk(2, 1)[1])], 1), (5, 5), 10),
+    "halves by size": (
+        lambda x, conv: torch.cat([conv(x[:, : x.shape[1] // 2]), x[:, x.shape[1] // 2 :]], 1),
+        (5, 5),
+        10,
+    ),
+    "every second": (lambda x, conv: conv(x[:, ::2]), (5, 10), 10),
+    "one by one": (lambda x, conv: conv(torch.stack(x.unbind(1), 1)), (10, 10), 10),
+    "corner": (lambda x, conv: conv(x[:, :, :1, 1:3]), (10, 10), 10),
+    "attention in forward": (
+        lambda x, conv: conv(functional.scaled_dot_product_attention(x, x, x)),
+        (10, 10),
+        10,
+    ),
+}
+
+
+@pytest.mark.parametrize("case", CUTS)
+@pytest.mark.parametrize(("factor", "widths"), [(2, "exact"), (3, "multiple-of-8")])
+def test_slices_that_follow_the_width(case, factor, widths):
+    function, (takes, makes), width = CUTS[case]
+
+    class Cut(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.first, self.conv = nn.Conv2d(3, 10, 1), nn.Conv2d(takes, makes, 1)
+            self.fc = nn.Linear(width, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(function(self.first(x), self.conv).mean((2, 3)))
+
+    folded = fold_network(Cut(), FoldSpec(factor, widths), (3, 4, 4), where="test").eval()
+    (logits,) = folded(torch.rand(2, factor, 3, 4, 4))
+    assert logits.shape == (2, factor, 3)
+
+
+def test_a_channel_that_a_relu_hides_in_the_example_is_no_refusal():
+    class Hidden(nn.Module):
+        """Each channel by itself, so that a dead one reaches nothing."""
+
+        def __init__(self) -> None:
+            super().__init__()
+            self.own, self.fc = nn.Conv2d(2, 2, 1, groups=2), nn.Linear(2, 3)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.fc(functional.relu(self.own(x) - 2).mean((2, 3)))
+
+    for seed in range(20):
+        torch.manual_seed(seed)
+        fold_network(Hidden(), FoldSpec(4), (2, 4, 4), where="test")
+
+
 def test_frozen_weights_do_not_hide_the_exits():
     network = folded(branchy().requires_grad_(False), 2)
     assert [head.linear.out_features for head in network.body.heads] == [10, 10]

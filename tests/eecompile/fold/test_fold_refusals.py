@@ -30,6 +30,38 @@ class Net(nn.Module):
         return self.end(self.fc(x.mean((2, 3)) if x.ndim == 4 else x))
 
 
+class ChannelsFirst(nn.LayerNorm):
+    """A norm over channels that changes axes inside."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.movedim(1, -1)).movedim(-1, 1)
+
+
+class Start(nn.Module):
+    """Takes something of the input in front of the first layer."""
+
+    def __init__(self, start: Callable[[Tensor], Tensor], channels: int) -> None:
+        super().__init__()
+        self.start, self.conv, self.fc = start, nn.Conv2d(channels, 8, 3), nn.Linear(8, 4)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return self.fc(self.conv(self.start(x)).mean((2, 3)))
+
+
+class Streams(nn.Module):
+    """Half of the channels has an exit of its own."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.color, self.depth = nn.Conv2d(2, 8, 3), nn.Conv2d(2, 8, 3)
+        self.early, self.late = nn.Linear(8, 4), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        color, depth = x.chunk(2, 1)
+        color, depth = self.color(color).mean((2, 3)), self.depth(depth).mean((2, 3))
+        return self.early(color), self.late(torch.cat([color, depth], 1))
+
+
 class Function(nn.Module):
     """A function as a module; `inner` are modules that it uses."""
 
@@ -45,6 +77,13 @@ def gate() -> nn.Module:
     """A module with weights of its own."""
     module = Function(lambda x: x)
     module.gain = nn.Parameter(torch.ones(8, 1, 1))
+    return module
+
+
+def constant() -> nn.Module:
+    """A module that takes a mean from its input."""
+    module = Function(lambda x: x - module.mean)
+    module.register_buffer("mean", torch.zeros(8, 1, 1))
     return module
 
 
@@ -67,9 +106,16 @@ def twice(x: Tensor, conv: nn.Module) -> Tensor:
     return conv(torch.cat([conv(x), x], 1)) if x.shape[1] == 16 else conv(x)
 
 
-def refuse(module: nn.Module, words: str, *, factor: int = 2, widths: str = "multiple-of-8") -> None:
+def refuse(
+    module: nn.Module,
+    words: str,
+    *,
+    factor: int = 2,
+    widths: str = "multiple-of-8",
+    image: tuple[int, int, int] = IMAGE,
+) -> None:
     with pytest.raises(IngestError, match=words) as caught:
-        fold_network(module.train(), FoldSpec(factor, widths), IMAGE, where="net.pt")
+        fold_network(module.train(), FoldSpec(factor, widths), image, where="net.pt")
     assert caught.value.where.startswith("net.pt")
     assert not any(part._forward_hooks or part._forward_pre_hooks for part in module.modules())
     assert all(part.training for part in module.modules())
@@ -123,6 +169,47 @@ MIDDLES = {
         8,
         r"module 'middle\.inner\.0': is given 8 features in the folded network, 8 before, expected more",
     ),
+    "rest of a slice": (
+        Function(lambda x, conv: torch.cat([x[:, :3], conv(x[:, 3:])], 1), nn.Conv2d(5, 5, 1)),
+        8,
+        r"module 'middle': takes 0 to 3 of 8 features before, and 0 to 3 of 16 features in the folded network: a slice "
+        r"that does not grow.*\(x\.shape, chunk\)",
+    ),
+    "slice from the end": (
+        Function(lambda x, conv: torch.cat([x, conv(x[:, 6:])], 1), nn.Conv2d(2, 8, 1)),
+        16,
+        r"module 'middle': takes 6 to 8 of 8 features before, and 6 to 16 of 16",
+    ),
+    "one feature": (
+        Function(lambda x: x * x[:, 3:4].sigmoid()),
+        8,
+        r"module 'middle': takes 3 to 4 of 8 features before, and 3 to 4 of 16",
+    ),
+    "picked features": (
+        Function(lambda x, conv: x + conv(x)[:, torch.arange(8)].mean(1, keepdim=True), nn.Conv2d(8, 8, 1)),
+        8,
+        r"module 'middle': takes 0 to 8 of 8 features before, and 0 to 8 of 16",
+    ),
+    "selected features": (
+        Function(lambda x: x + x.index_select(1, torch.tensor([1, 2])).mean(1, keepdim=True)),
+        8,
+        r"module 'middle': takes 0 to 2 of 8 features before, and 0 to 2 of 16",
+    ),
+    "other slices when wider": (
+        Function(lambda x: x if x.shape[1] == 8 else x + x[:, ::2].mean(1, keepdim=True)),
+        8,
+        r"module 'middle': cuts its features apart in another way when the network is folded",
+    ),
+    "norm with a forward of its own": (
+        ChannelsFirst(8),
+        8,
+        r"module 'middle': forward of .* fails .*\. ChannelsFirst is a LayerNorm with a forward of its own",
+    ),
+    "constant as a buffer": (
+        constant(),
+        8,
+        r"module 'middle': forward of .* fails .*\. If it computes with its buffer mean, that does not grow",
+    ),
     "view into the image": (
         Function(lambda x, norm: norm(x.reshape(2, 8, -1, 12)), nn.BatchNorm2d(8)),
         8,
@@ -164,6 +251,12 @@ ENDS = {
     "log softmax": (lambda x: x.log_softmax(1), "exit 0: mixes its classes behind fc"),
     "norm": (lambda x: functional.normalize(x), "exit 0: mixes its classes behind fc"),
     "centred": (lambda x: x - x.mean(1, keepdim=True), "exit 0: mixes its classes behind fc"),
+    "late classes": (
+        lambda x: torch.cat([x[:, :2], x[:, 2:].log_softmax(1)], 1),
+        "exit 0: mixes its classes behind fc",
+    ),
+    "norm that is cut off": (lambda x: x / x.detach().norm(dim=1, keepdim=True), "exit 0: mixes its classes behind fc"),
+    "mean that is cut off": (lambda x: x - x.detach().mean(1, keepdim=True), "exit 0: mixes its classes behind fc"),
     "second exit": (lambda x: (x, x.softmax(1)), "exit 1: mixes its classes behind fc"),
     "sliced classes": (lambda x: x[:, :3], r"makes logits \[2, 3\] when folded, expected \[2, 6\]"),
     "classes in a view": (lambda x: x.view(-1, 4), r"forward: makes \[4, 4\] in the folded network, \[2, 4\] before"),
@@ -178,6 +271,49 @@ ENDS = {
 def test_an_end_that_cannot_follow(case):
     end, words = ENDS[case]
     refuse(Net(end=end), words)
+
+
+STARTS = {
+    "without the first channel": (
+        lambda x: x[:, 1:],
+        2,
+        r"forward: takes 1 to 3 of 3 features before, and 1 to 6 of 6",
+    ),
+    "without the last channel": (
+        lambda x: x[:, :-1],
+        2,
+        r"forward: takes 0 to 2 of 3 features before, and 0 to 5 of 6",
+    ),
+    "every second channel": (lambda x: x[:, ::2], 2, r"exit 0: reads channel 0 of image 0 of 2, and not of the others"),
+}
+
+
+@pytest.mark.parametrize("case", STARTS)
+def test_a_start_that_takes_a_part_of_each_image(case):
+    start, channels, words = STARTS[case]
+    refuse(Start(start, channels), words)
+
+
+def test_an_exit_that_half_of_the_images_would_not_reach():
+    words = r"exit 0: reads channel 0 of image 0, 1 of 4, and not of the others, when folded"
+    refuse(Streams(), words, factor=4, image=(4, 12, 12))
+
+
+def test_classes_beyond_the_first_are_looked_at():
+    network = Net(end=lambda x: torch.cat([x[:, :20], x[:, 20:].log_softmax(1)], 1))
+    network.fc = nn.Linear(8, 40)
+    refuse(network, "exit 0: mixes its classes behind fc")
+
+
+def test_a_narrow_layer_excuses_no_slice_elsewhere():
+    class Narrow(Net):
+        def forward(self, x: Tensor) -> Tensor:
+            x = self.conv(x)
+            gate = self.middle[1](self.middle[0](x.mean((2, 3), keepdim=True)))
+            return self.fc(self.middle[2]((x * gate.sigmoid())[:, :8]).mean((2, 3)))
+
+    narrow = nn.Sequential(nn.Conv2d(8, 2, 1), nn.Conv2d(2, 8, 1), nn.Conv2d(8, 8, 1))
+    refuse(Narrow(narrow), r"module 'middle\.2': is given 8 features in the folded network, 8 before", widths="exact")
 
 
 def test_a_layer_with_two_widths():

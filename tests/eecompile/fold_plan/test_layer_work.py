@@ -51,6 +51,19 @@ def test_a_layer_that_runs_twice_counts_twice():
     assert [layer.name for layer in layers_of(Twice(), (4, 5, 5))] == ["again", "again"]
 
 
+def test_a_layer_that_is_called_by_keyword_counts():
+    class Named(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.conv = nn.Conv2d(3, 2, 1, bias=False)
+
+        def forward(self, x: Tensor) -> Tensor:
+            return self.conv(input=x).mean((2, 3))
+
+    (layer,) = layers_of(Named(), (3, 4, 4))
+    assert (layer.macs, layer.values) == (3 * 2 * 16, 3 * 16 + 2 * 16)
+
+
 def test_hooks_are_gone_afterwards():
     layers_of(LAYERS, (3, 8, 8))
     assert not any(part._forward_hooks for part in LAYERS.modules())

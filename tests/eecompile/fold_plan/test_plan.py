@@ -6,7 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from eecompile.fold_plan import PlanSettings, plan_folding
+from eecompile.fold_plan import PlanSettings, plan_folding, plan_text
 from eecompile.fold_plan.roofline import roofline_of
 from eecompile.zoo.folded_cnn import game_cnn
 from eengines.errors import IngestError, UserError
@@ -106,6 +106,35 @@ def test_layers_are_those_of_one_image_and_variants_add_up(network):
         assert variant.layers[-1].output == (62 * variant.fold,)
 
 
+class Early(nn.Module):
+    """An exit behind each of two layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.first, self.second = nn.Conv2d(3, 16, 3, padding=1), nn.Conv2d(16, 16, 3, padding=1)
+        self.early, self.late = nn.Linear(16, 4), nn.Linear(16, 4)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        x = self.first(x)
+        return self.early(x.mean((2, 3))), self.late(self.second(x).mean((2, 3)))
+
+
+def test_what_folding_takes_from_exits_is_told():
+    memory, arithmetic = (plan_of(Early(), (3, 8, 8), fold=(4,), **device(*it)) for it in ((1e6, 1.0), (1e-3, 1e6)))
+    assert (memory.exits, memory.advice.fold, arithmetic.advice.fold) == (2, 4, 1)
+    assert "where 50% of the images pass one, 6.25% of the groups of 4 leave there" in memory.advice.reasons[-1]
+    assert arithmetic.advice.reasons[-1].startswith("Exits are one reason more")
+    text = plan_text(memory)
+    assert "Exits are not in this estimate: all 2 are counted, and nobody leaves early." in text
+    assert "p^f of the groups leave" in text
+
+
+def test_a_network_of_one_exit_has_no_word_on_exits(network):
+    plan = plan_of(network, fold=(4,), target="t4")
+    assert plan.exits == 1
+    assert "xit" not in plan_text(plan)
+
+
 class Attended(nn.Module):
     """Multiplies two features inside `forward`, which is no layer."""
 
@@ -145,7 +174,9 @@ def test_float16_on_cards_and_float32_here_by_default():
     ("fields", "message"),
     [
         ({"fold": ()}, "--fold: got nothing"),
-        ({"fold": (1, 2)}, "--fold: got 1,2, expected different whole numbers of 2 or more"),
+        ({"fold": (1, 2)}, "--fold: is 1, expected 2 to 64 images a row"),
+        ({"fold": (2, 1000)}, "--fold: is 1000, expected 2 to 64 images a row"),
+        ({"fold_widths": "odd"}, "--fold-widths: is 'odd', expected multiple-of-8 or exact"),
         ({"fold": (2, 2)}, "--fold: got 2,2"),
         ({"batch": 0}, "--batch: got 0"),
         ({"precision": "float8"}, "--precision: got 'float8', known are auto, float32"),
@@ -175,8 +206,6 @@ def test_what_is_not_known_is_refused(fields, message):
 @pytest.mark.parametrize(
     ("fields", "shape", "message"),
     [
-        ({"fold": (1000,)}, SHAPE, "1000"),
-        ({"fold_widths": "odd"}, SHAPE, "odd"),
         ({}, (3, 8, 8), "net"),
     ],
 )

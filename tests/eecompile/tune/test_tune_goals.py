@@ -3,7 +3,6 @@
 from dataclasses import replace
 
 import pytest
-from silent_stages import SilentStages
 
 from eecompile.tune import TuneSettings
 from eengines.errors import BuildError, UserError
@@ -97,21 +96,3 @@ def test_where_exits_do_not_pay_it_says_so(copied, trace, stages, whole_ms, pays
 def test_settings_that_cannot_be(changes, message):
     with pytest.raises(UserError, match=message):
         TuneSettings(**changes)
-
-
-def test_a_drop_that_nothing_keeps_on_new_samples_is_told(tunable):
-    """With none allowed nobody can be asked for more right answers than the final exit gives."""
-    same = {"engine": "onnxruntime", "precision": "float32", "agreement": True, "dry_run": True}
-    report = tunable.tune(SilentStages(), "margin", max_drop=0.005, **same)
-    (margin,) = report.policies
-    assert margin.asked_drop == 0
-    assert margin.held_out_drop is not None
-    assert margin.held_out_drop > 0
-    assert any(threshold is not None for threshold in margin.thresholds)
-    assert report.runs.tune.batch_ms < margin.whole_ms
-    (line,) = (
-        line for line in report.warnings if line.startswith("no thresholds were found that keep a drop of 0.00%")
-    )
-    assert (
-        f"lose about {margin.held_out_drop:.2%}, as parts of the {report.samples['tune']} samples of tune tell" in line
-    )
