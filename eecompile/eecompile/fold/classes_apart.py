@@ -1,7 +1,7 @@
 """Whether the classes of an exit stay apart behind its last layers; folded, images would be mixed where they do not.
 
-Classes are told apart by the bits of their numbers, so that all pairs of C classes are looked at in 2 log2(C) runs: two
-classes differ in a bit, and whatever reaches both reaches a class of either side of it.
+Classes are told apart by the bits of their numbers, so that gradients of all pairs of C classes are looked at in
+2 log2(C) steps: two classes differ in a bit, and whatever reaches both reaches a class of either side of it.
 """
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -27,8 +27,9 @@ def check_classes_apart(
 ) -> None:
     """Refuse an exit in which a value of its last layers reaches two classes, by gradients or by values.
 
-    Gradients tell which class each value reaches. Then the last layers make values of which those of some classes are
-    larger, and the logits of all others must stay: that finds what gradients do not see, such as a detached norm.
+    Gradients tell which class each value reaches. Then the last layers make values of which those of every second class
+    are larger, or of half of the classes, and the logits of all others must stay: that finds what gradients do not see,
+    such as a detached norm.
 
     Args:
         module: the network before folding.
@@ -48,7 +49,7 @@ def check_classes_apart(
         owners.append(found)
     known = {call: torch.zeros_like(owner, dtype=torch.bool) for of_exit in owners for call, owner in of_exit.items()}
     equal = _exits(module, image, known, noted, where)
-    for bit in range(_bits(max(logits.shape[1] for logits in noted.exits))):
+    for bit in {0, _bits(max(logits.shape[1] for logits in noted.exits)) - 1}:  # neighbours, and halves
         for side in (0, 1):
             larger = _of_side(owners, bit, side)
             changed = _exits(module, image, larger, noted, where)

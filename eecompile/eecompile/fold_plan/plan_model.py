@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from eecompile.attach.change_heads import prune
 from eecompile.checkpoint import build_module, load_checkpoint
 from eecompile.fold.foldable import check_image
 from eecompile.fold_plan.plan import FoldPlan, plan_folding
@@ -54,4 +55,6 @@ def _from_checkpoint(model: str, settings: PlanSettings) -> "tuple[nn.Module, tu
     if len(checkpoint.inputs) != 1:
         problem = f"has {len(checkpoint.inputs)} inputs, expected one"
         raise IngestError(model, problem, "Only networks of images can be folded")
+    if checkpoint.attached is not None:
+        checkpoint = prune(checkpoint)  # heads that are no exits do not run, and are not folded
     return build_module(checkpoint, settings.factory), checkpoint.inputs[0].network_shape
