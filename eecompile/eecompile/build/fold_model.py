@@ -10,6 +10,7 @@ from eecompile.fold_training.earlier_training import EarlierTraining, earlier_tr
 from eecompile.stages import Stages
 from eecompile.torch_file import TorchKind, has_foreign_objects, torch_kind
 from eengines.errors import UserError
+from eerun.bundle import unfolded_place
 from eerun.data import default_data_path
 from eerun.folding import GroupExit
 
@@ -24,14 +25,12 @@ class FoldedBuild:
 
     Attributes:
         model: a folded checkpoint.
-        name: what it is called in the bundle; None: its file's name.
         settings: to build it with; the bundle has the place that the model's own would have.
         unfolded: settings for the bundle of the network before folding; None: it is not built.
         training: what the checkpoint says of its training, on a hit in the cache, too; None: nothing.
     """
 
     model: Path
-    name: str | None
     settings: BuildSettings
     unfolded: BuildSettings | None
     training: EarlierTraining | None
@@ -60,20 +59,14 @@ def fold_model(model: Path, settings: BuildSettings, folding: FoldSettings, stag
     if checkpoint.fold != 1:
         _check_same(model, checkpoint, folding)
         told = earlier_training(checkpoint)
-        return FoldedBuild(model=model, name=None, settings=here, unfolded=None, training=told)
+        return FoldedBuild(model=model, settings=here, unfolded=None, training=told)
     here.row_buckets(training.factor)  # refuses buckets that are no whole groups before training
     from eecompile.fold_training import folded_checkpoint
 
     folded = folded_checkpoint(model, training, stages)
     unfolded = replace(here, output=unfolded_place(place), fold_exit=GroupExit.ALL) if folding.unfolded else None
-    name = f"{model.name}, folded by {folding.fold}"  # the cache has a file of another name
     told = earlier_training(load_checkpoint(folded))
-    return FoldedBuild(model=folded, name=name, settings=here, unfolded=unfolded, training=told)
-
-
-def unfolded_place(bundle: Path) -> Path:
-    """Return where the bundle of the network before folding is written: `<stem>-unfolded.ee` beside."""
-    return bundle.with_name(f"{bundle.stem}-unfolded.ee")
+    return FoldedBuild(model=folded, settings=here, unfolded=unfolded, training=told)
 
 
 def _checkpoint(model: Path) -> Checkpoint:
