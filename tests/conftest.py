@@ -12,6 +12,7 @@ from typed_commands import shown_commands, typed
 ROOT = Path(__file__).resolve().parents[1]
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """With `--dist loadgroup` one worker runs all tests of the digits example, so that it is built once."""
     for item in items:
