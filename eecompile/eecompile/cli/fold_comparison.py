@@ -28,7 +28,7 @@ def comparison_text(found: FoldComparison, *, bundle: str) -> str:
     lines = [table(rows), _verdict(found)]
     lines.append(
         "Expected times of two builds, measured one after the other on a machine that may have changed in between; "
-        f"to race both in turns: eerun bench {bundle}"
+        f"to race both in turns: eerun bench --bundle {bundle}"
     )
     return "\n".join(lines)
 
