@@ -12,14 +12,6 @@ from typed_commands import shown_commands, typed
 ROOT = Path(__file__).resolve().parents[1]
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist looks for groups
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` one worker runs all tests of the digits example, so that it is built once."""
-    for item in items:
-        if "example_output" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("example"))
-
-
 @pytest.fixture(scope="session", autouse=True)
 def home_is_left_alone(tmp_path_factory) -> Iterator[None]:
     """Keys and plans of the tests, and of the programs that they start, are not written to this user's home."""

@@ -90,7 +90,7 @@ def test_the_strongest_unfolded_way_that_is_kept_is_the_rival():
     text = comparison_text(found, bundle="m.ee")
     assert "Folding is faster here: the folded chain has 4.00x the speed of the unfolded chain" in text
     assert "3.00 points less accuracy" in text
-    assert "eerun bench m.ee" in text
+    assert "eerun bench --bundle m.ee" in text
 
 
 def test_it_is_said_plainly_when_folding_does_not_pay():
