@@ -11,7 +11,7 @@ import msgspec
 from benchmarks.int8_result import RESULTS, public_word
 from eerun.bench.environment import environment
 
-__all__ = ["add_common_flags", "write_figure"]
+__all__ = ["add_common_flags", "sizes", "write_figure"]
 
 QUICK = "quick run at the smallest size: these numbers are no result"
 
@@ -22,6 +22,12 @@ def add_common_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", type=Path, help="folder of the result; default benchmarks/results, in a quick run the current one"
     )
+
+
+def sizes(args: argparse.Namespace) -> dict[str, int | float | str]:
+    """What the command line chose, without folders of this machine."""
+    chosen = {name: value for name, value in vars(args).items() if isinstance(value, int | float | str)}
+    return {name: public_word(value) if isinstance(value, str) else value for name, value in chosen.items()}
 
 
 def write_figure(figure: str, network: str, result: dict[str, Any], args: argparse.Namespace) -> Path:

@@ -87,10 +87,12 @@ def elementwise_chain(
             due = {f"state_{index}_due": (INT64, [])} if skipping else {}
             carried = {f"state_{index - 1}_due": (INT64, [])} if skipping and index else {}
             nodes = [*_head(index), *(_due(index) if skipping else [])]
-            if carried:  # a head of such a policy reads its state; here that changes nothing
+            if carried:  # as a head of such a policy: the state of a sample that is not due goes on as it is
+                before, fresh, waits = f"state_{index - 1}_due", f"fresh{index}", f"waits{index}"
                 nodes[-1:] = [
-                    helper.make_node("Add", [f"step{index}", "exit"], [f"fresh{index}"]),
-                    helper.make_node("Max", [f"fresh{index}", f"state_{index - 1}_due"], [f"state_{index}_due"]),
+                    helper.make_node("Add", [f"step{index}", "exit"], [fresh]),
+                    helper.make_node("Greater", [before, "exit"], [waits]),
+                    helper.make_node("Where", [waits, before, fresh], [f"state_{index}_due"]),
                 ]
             head = _graph(nodes, {**crosses, **carried}, {**said, **due}, constants)
             graph = _graph(_trunk(index, given), row, crosses, constants)

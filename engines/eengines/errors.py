@@ -8,21 +8,30 @@
     │   ├── IngestError  the model does not load or does not export
     │   └── SplitError   the graph cannot be cut into segments
     ├── BundleError    exit 4, HTTP 500: a bundle that is damaged, unknown or not what it says
-    └── EngineError    exit 5, HTTP 503: an engine that is missing or fails
+    ├── EngineError    exit 5, HTTP 503: an engine that is missing or fails
+    └── RefusedError   exit 6, HTTP 503: a request that a model in service does not answer
+        ├── OverloadError  too many samples wait already; says when to try again
+        ├── DeadlineError  HTTP 504: its deadline has passed, or cannot be kept
+        └── ClosedError    the model is closed or being closed, or belongs to another process
 
 A message has three parts: where, what was got against what was expected, and what to do.
 """
 
-from typing import ClassVar
+from functools import partial
+from typing import Any, ClassVar
 
 __all__ = [
     "BuildError",
     "BundleError",
+    "ClosedError",
     "DataError",
+    "DeadlineError",
     "EEError",
     "EngineError",
     "IngestError",
     "InputError",
+    "OverloadError",
+    "RefusedError",
     "SplitError",
     "UserError",
 ]
@@ -90,3 +99,39 @@ class EngineError(EEError):
 
     exit_code = 5
     http_status = 503
+
+
+class RefusedError(EEError):
+    """A model in service does not answer a request; nothing is wrong with the request itself."""
+
+    exit_code = 6
+    http_status = 503
+
+
+class OverloadError(RefusedError):
+    """Too many samples wait already.
+
+    Args:
+        where: see `EEError`.
+        problem: see `EEError`.
+        remedy: see `EEError`.
+        retry_after_s: seconds after which there will be room again, as far as measured times tell.
+    """
+
+    def __init__(self, where: str, problem: str, remedy: str, *, retry_after_s: float) -> None:
+        super().__init__(where, problem, remedy)
+        self.retry_after_s = retry_after_s
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickle: it goes from one process to another."""
+        return partial(type(self), retry_after_s=self.retry_after_s), self.args
+
+
+class DeadlineError(RefusedError):
+    """The deadline of a request has passed, or can no longer be kept, before any of its samples ran."""
+
+    http_status = 504
+
+
+class ClosedError(RefusedError):
+    """The model is closed or being closed, or it was loaded in the parent of this process."""

@@ -12,6 +12,7 @@ from eecompile.build.fold_settings import FoldSettings
 from eecompile.cli.main import app
 from eecompile.compose import ComposeSettings
 from eecompile.device_engines import EnginesSettings
+from eecompile.export import ExportSettings
 from eecompile.refresh import RefreshSettings
 from eecompile.train.settings import TrainSettings
 from eecompile.tune import TuneSettings
@@ -171,3 +172,7 @@ def test_every_device_setting_can_be_chosen_everywhere():
     assert fields <= set(inspect.signature(eerun.load).parameters)
     for name in ("run", "bench"):
         assert fields <= {p.name for p in commands[name].params}, name
+
+
+def test_every_export_setting_has_a_flag_of_its_default():
+    check_flags("export", ExportSettings(), {}, others={"out"})

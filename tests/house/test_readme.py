@@ -1,12 +1,15 @@
 """What the README shows works as it is typed, and its links lead somewhere."""
 
 import re
+import shlex
 import shutil
+from contextlib import ExitStack
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from served_process import served_process
 from typed_commands import shown_commands, typed
 
 import eerun
@@ -16,6 +19,16 @@ ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text()
 COMMANDS = [line.strip() for line in README.splitlines() if line.startswith("    ee")]
 DEMO = shown_commands((ROOT / "scripts" / "demo").read_text())
+SHORTER = {
+    "eecompile build": "--measure-seconds 0.1 --buckets 1,32",
+    "eecompile build --fold": "--measure-seconds 0.1 --buckets 4,32 --fold-epochs 10",
+    "eecompile attach --data": "--epochs 2",
+    "eecompile refresh": "--epochs 2",
+    "eecompile tune": "--measure-seconds 0.1",
+    "eerun bench": "--duration 0.3 --warm-up 0",
+    "eerun bench --scenario": "--duration 1 --min-queries 20",
+}
+"""Added to commands that train or measure. Those of the demo run without."""
 
 
 def test_the_demo_runs_the_commands_that_the_readme_shows():
@@ -29,7 +42,7 @@ def test_the_demo_runs_the_commands_that_the_readme_shows():
 
 
 def test_commands_were_found():
-    assert len(COMMANDS) == 20
+    assert len(COMMANDS) == 24
 
 
 @pytest.fixture(scope="module")
@@ -55,9 +68,24 @@ def test_the_commands_of_the_demo_run(example_output):
     assert "PASSED" in example_output["build"]
 
 
+def shorter(command: str) -> str:
+    """The command with what is added to the last of its kind."""
+    added = [more for kind, more in SHORTER.items() if set(kind.split()) <= set(command.split())]
+    return " ".join([command, *added[-1:]])
+
+
 def test_commands_run_in_order(folder, command_environment):
-    """One test: a command may need what one before it wrote."""
-    shown = {command: typed(command, folder, command_environment) for command in COMMANDS if command not in DEMO}
+    """One test: a command may need what one before it wrote, or the server that one before it started."""
+    shown, address = {}, ""
+    with ExitStack() as stack:
+        for command in (command for command in COMMANDS if command not in DEMO):
+            if command.startswith("eerun serve"):
+                bundle = folder / shlex.split(command)[2]
+                server = stack.enter_context(served_process(str(bundle), "--grpc-port", "0"))
+                shown[command], address = server.lines[0], server.url
+            else:
+                here = shorter(command).replace("http://localhost:8000", address)
+                shown[command] = typed(here, folder, command_environment)
     assert len(shown) == len(COMMANDS) - len(DEMO) + 1  # train.py is no command of ours
     assert all(shown.values())
 

@@ -1,4 +1,4 @@
-"""`eecompile attach | build | compose | engines | fold | heads | inspect | plan | refresh | trace | tune | verify`."""
+"""The commands of `eecompile`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -9,6 +9,7 @@ from eecompile.cli.attach import attach_command
 from eecompile.cli.build import build_command
 from eecompile.cli.compose import compose_command
 from eecompile.cli.engines import engines_command
+from eecompile.cli.export import export_command
 from eecompile.cli.fold import fold_command
 from eecompile.cli.heads import heads_command
 from eecompile.cli.inspect import inspect_command
@@ -32,6 +33,7 @@ app.command("attach")(attach_command)
 app.command("build")(build_command)
 app.command("compose")(compose_command)
 app.command("engines")(engines_command)
+app.command("export")(export_command)
 app.command("fold")(fold_command)
 app.command("heads")(heads_command)
 app.command("inspect")(inspect_command)

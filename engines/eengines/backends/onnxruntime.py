@@ -141,8 +141,14 @@ def session_options(threads: int | None) -> Any:
 def _empty_folder() -> str:
     """A folder without files: weights outside a graph, which nothing has verified, are then never found."""
     folder = tempfile.mkdtemp(prefix="eengines-")
-    atexit.register(os.rmdir, folder)
+    atexit.register(_remove, folder, os.getpid())
     return folder
+
+
+def _remove(folder: str, process: int) -> None:
+    """Remove the folder, but not from a child of the process that made it."""
+    if os.getpid() == process:
+        os.rmdir(folder)
 
 
 _pool: dict[str, int] = {}

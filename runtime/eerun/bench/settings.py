@@ -19,11 +19,13 @@ class Scenario(StrEnum):
     """How samples arrive, in the words of MLPerf LoadGen.
 
     offline: all samples are there at once; what counts is throughput. singlestream: one sample at a time, the next when
-    the last was answered; what counts is the 90th percentile of latency.
+    the last was answered; what counts is the 90th percentile of latency. server: queries arrive as a Poisson process;
+    what counts is how many are answered within a latency that is promised, see `eerun.bench.server`.
     """
 
     OFFLINE = "offline"
     SINGLESTREAM = "singlestream"
+    SERVER = "server"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -76,6 +78,8 @@ class BenchSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        if self.scenario is Scenario.SERVER:
+            raise UserError("--scenario", "got server, which has settings of its own", "Use eerun.bench.server")
         if self.batch is not None and self.batch < 1:
             raise UserError("--batch", f"got {self.batch}, expected at least 1", "Give a positive number of samples")
         if self.scenario is Scenario.SINGLESTREAM and self.batch not in (None, 1):

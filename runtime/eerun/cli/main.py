@@ -1,4 +1,4 @@
-"""`eerun bench | run`."""
+"""`eerun bench | run | serve | top`."""
 
 import importlib.metadata
 from typing import Annotated
@@ -8,6 +8,8 @@ import typer
 from eerun.cli.bench import bench_command
 from eerun.cli.errors import run_cli
 from eerun.cli.run import run_command
+from eerun.cli.serve import serve_command
+from eerun.cli.top import top_command
 
 __all__ = ["app", "main"]
 
@@ -20,6 +22,8 @@ app = typer.Typer(
 )
 app.command("bench")(bench_command)
 app.command("run")(run_command)
+app.command("serve")(serve_command)
+app.command("top")(top_command)
 
 
 def _version(show: bool) -> None:

@@ -158,6 +158,7 @@ class LoadedChain:
         engines: one for each segment.
         heads: one for each early exit, where heads are graphs of their own; else none.
         crossing: `[boundary]` names of the values that a survivor takes along after segment `k`.
+        specs: every value that is an input of the chain or leaves a segment, by name.
     """
 
     def __init__(self, chain: Chain, engines: Sequence[Engine], heads: Sequence[Engine] = ()) -> None:
@@ -166,14 +167,14 @@ class LoadedChain:
         self.engines = tuple(engines)
         self.heads = tuple(heads)
         self.crossing = layout.crossing
-        self._specs = layout.specs
+        self.specs = layout.specs
         self._sessions: dict[tuple[int, Piece], Session] = {}
         self._buffers: dict[str, Array] = {}
 
     def allocate(self, rows: int) -> None:
         """Give every value a buffer of `rows` rows; sessions bound to smaller buffers are dropped."""
         self._sessions.clear()
-        self._buffers = {name: allocate(spec, rows) for name, spec in self._specs.items()}
+        self._buffers = {name: allocate(spec, rows) for name, spec in self.specs.items()}
 
     def buffer(self, name: str) -> Array:
         """The buffer `[rows, ...]` of a value."""

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import Enum, auto
 from time import perf_counter_ns
-from typing import Final, NamedTuple
+from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from eerun.costs import CostTable
 from eerun.executor.chain import LoadedChain
 from eerun.executor.compaction import choose_rows, move_rows, plan_moves
 from eerun.executor.shadowed import Shadowed, leave_watched
+from eerun.executor.step import Step
+from eerun.executor.whole_confidence import score_buffer, scoring
 
 __all__ = ["Answers", "ChainExecutor", "Step"]
 
@@ -34,41 +36,6 @@ class Answers:
     exit_index: NDArray[np.int32]
     confidence: NDArray[np.float32]
     shadow: Shadowed | None = None
-
-
-class Step(NamedTuple):
-    """What one segment did in one batch.
-
-    Attributes:
-        segment: its index.
-        rows: rows that it ran on, with dead rows but without padding; of a folded network a row is a group.
-        entered: rows that were still alive, with those that were answered and are watched.
-        left: rows that left at its exit; those that are watched leave at the final one.
-        run_ns: nanoseconds in the engine.
-        boundary_ns: nanoseconds from there to the start of the next segment: decision, answers, compaction.
-        answered_ns: nanoseconds from the start of the call until the answers of this exit were there.
-        length: the length bucket that it ran at; None: the network has no sequence axis.
-        tested: samples that the exit's head was run for, where heads are graphs of their own; None: the head is in the
-            segment.
-        answered: images of a folded network that got their answer at this exit; None: every row is one sample, and
-            those that left did.
-    """
-
-    segment: int
-    rows: int
-    entered: int
-    left: int
-    run_ns: int
-    boundary_ns: int
-    answered_ns: int
-    length: int | None = None
-    tested: int | None = None
-    answered: int | None = None
-
-    @property
-    def answers(self) -> int:
-        """Samples, of a folded network images, that got their answer at this exit."""
-        return self.left if self.answered is None else self.answered
 
 
 class Everybody(Enum):
@@ -94,7 +61,7 @@ class ChainExecutor:
         loaded.allocate(max(cover.rows for covers in (*costs.covers, *costs.head_covers) for cover in covers))
         heads = loaded.chain.segments
         self._logits = [loaded.buffer(head.logits) for head in heads]
-        self._scores = [loaded.buffer(head.score) for head in heads]
+        self._scores = [score_buffer(head, loaded.buffer, fold=self.fold) for head in heads]
         self._crossing = [[loaded.buffer(name) for name in names] for names in loaded.crossing]
         self._inputs = {spec.name: loaded.buffer(spec.name) for spec in loaded.chain.inputs}
 
@@ -196,7 +163,11 @@ class ChainExecutor:
         runs = self._runs[segment].get(rows)
         if runs is None:
             pieces = self._covers[segment][rows].pieces
-            runs = tuple(self._loaded.session(segment, piece).run for piece in pieces)
+            head, logits, scores = self._loaded.chain.segments[segment], self._logits[segment], self._scores[segment]
+            runs = (
+                *(self._loaded.session(segment, piece).run for piece in pieces),
+                *scoring(head, logits[:rows], scores[:rows], fold=self.fold),
+            )
             self._runs[segment][rows] = runs
         for run in runs:
             run()

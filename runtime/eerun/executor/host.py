@@ -23,13 +23,19 @@ __all__ = ["HostExecutor", "HostWhole", "on_host"]
 
 
 class HostExecutor:
-    """Batches through a chain on the host; see `Executor`. Calls take turns."""
+    """Batches through a chain on the host; see `Executor`. Calls take turns.
+
+    Attributes:
+        chain: what it runs.
+        costs: measured times of it.
+        lock: held while a batch runs; whoever else runs these engines holds it too.
+    """
 
     def __init__(self, chain: LoadedChain, costs: CostTable) -> None:
-        self._chain = chain
+        self.chain, self.costs = chain, costs
         self._executor = _executor_of(chain, costs)
         self._executor.warm_up()
-        self._lock = threading.Lock()
+        self.lock = threading.Lock()
         self.classes = self._executor.classes
         self.output_shape = self._executor.output_shape
         self.segments = self._executor.segments
@@ -49,14 +55,14 @@ class HostExecutor:
                 confidence=answers.confidence[rows],
                 shadow=None if answers.shadow is None else answers.shadow.part(rows),
             )
-            with self._lock:
+            with self.lock:
                 given = {name: array[rows] for name, array in arrays.items()}
                 steps.append(self._executor.infer(given, thresholds, part, since_ns=started))
         return tuple(steps)
 
     def record(self, inputs: Mapping[str, Array]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         """See `Executor.record`."""
-        with self._lock:
+        with self.lock:
             return self._executor.record(inputs)
 
     def view(self, array: Any) -> DeviceView | None:  # noqa: ARG002 - nothing lies elsewhere
@@ -65,7 +71,7 @@ class HostExecutor:
 
     def runs(self, buckets: Sequence[int]) -> Mapping[Cell, Run]:
         """See `Executor.runs`."""
-        return self._chain.runs(buckets)
+        return self.chain.runs(buckets)
 
 
 class HostWhole:

@@ -50,11 +50,12 @@ class LengthExecutor:
 
     Attributes:
         at: the executor of each length bucket, ascending.
+        entries: the inputs that the bundle declares.
     """
 
     def __init__(self, executors: Mapping[int, Executor], entries: Sequence[InputEntry]) -> None:
         self.at = dict(sorted(executors.items()))
-        self._lengths, self._entries = tuple(self.at), tuple(entries)
+        self._lengths, self.entries = tuple(self.at), tuple(entries)
         self._longest = self.at[self._lengths[-1]]
         self.classes = self._longest.classes
         self.output_shape = self._longest.output_shape
@@ -64,14 +65,14 @@ class LengthExecutor:
 
     def padded(self) -> "LengthExecutor":
         """Return an executor on the same chains that pads every sample to the greatest length."""
-        return LengthExecutor({self._lengths[-1]: self._longest}, self._entries)
+        return LengthExecutor({self._lengths[-1]: self._longest}, self.entries)
 
     def infer(
         self, inputs: Mapping[str, Array | DeviceView], thresholds: Sequence[float | None], answers: Answers
     ) -> tuple[tuple[Step, ...], ...]:
         """See `Executor.infer`: the parts are those of each length bucket, the shortest first."""
         started, parts = perf_counter_ns(), list[tuple[Step, ...]]()
-        for length, index, rows in length_groups(on_host(inputs), self._entries, self._lengths):
+        for length, index, rows in length_groups(on_host(inputs), self.entries, self._lengths):
             waited, alone = perf_counter_ns() - started, len(index) == len(answers.exit_index)
             part = answers if alone else self._part(answers, index)
             for steps in self.at[length].infer(rows, thresholds, part):
@@ -99,7 +100,7 @@ class LengthExecutor:
         count = len(next(iter(inputs.values())))
         logits = np.empty((count, self.segments, *self.output_shape), np.float32)
         scores = np.empty((count, self.segments), np.float32)
-        for length, index, rows in length_groups(inputs, self._entries, self._lengths):
+        for length, index, rows in length_groups(inputs, self.entries, self._lengths):
             logits[index], scores[index] = self.at[length].record(rows)
         return logits, scores
 

@@ -11,7 +11,6 @@ from eecompile.checkpoint import Checkpoint, InputInfo, save_checkpoint
 from eecompile.compose.settings import ComposeSettings
 from eecompile.compose.subject import load_subject
 from eecompile.fold import FoldSpec, fold_network
-from eecompile.fold.refuse_folded import refuse_folded
 from eecompile.inspect.checkpoint import checkpoint_text
 from eecompile.zoo import lookup
 from eengines.errors import UserError
@@ -50,8 +49,21 @@ def test_compose(path):
         load_subject(path, ComposeSettings())
 
 
-def test_an_unfolded_network_is_not_refused():
-    refuse_folded(1, where="model.pt", why="it is not")
+def test_an_unfolded_network_is_not_refused(tmp_path):
+    network = lookup("branchy_cnn")(**KWARGS)
+    checkpoint = Checkpoint(
+        arch="branchy_cnn",
+        arch_kwargs=KWARGS,
+        state_dict=network.state_dict(),
+        exits=("final",),
+        inputs=(InputInfo(name="x", shape=(1, 6, 6), dtype="float32"),),
+        task="classification",
+        classes=None,
+    )
+    save_checkpoint(tmp_path / "model.pt", checkpoint)
+    trunk = load_backbone(str(tmp_path / "model.pt"), AttachSettings()).trunk.state_dict()
+    assert trunk.keys() == network.state_dict().keys()
+    assert all(torch.equal(trunk[name], weight) for name, weight in network.state_dict().items())
 
 
 def test_inspect(path):

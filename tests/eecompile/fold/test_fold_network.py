@@ -277,7 +277,9 @@ def test_a_channel_that_a_relu_hides_in_the_example_is_no_refusal():
 
     for seed in range(20):
         torch.manual_seed(seed)
-        fold_network(Hidden(), FoldSpec(4), (2, 4, 4), where="test")
+        folded = fold_network(Hidden(), FoldSpec(4), (2, 4, 4), where="test")
+        assert (folded.body.own.groups, folded.body.fc.out_features) == (8, 12)
+        assert folded(torch.rand(5, 4, 2, 4, 4))[0].shape == (5, 4, 3)
 
 
 def test_frozen_weights_do_not_hide_the_exits():

@@ -10,9 +10,13 @@ from typer.testing import CliRunner, Result
 
 from eengines.errors import UserError
 from eerun.bench import BenchSettings
+from eerun.bench.server.settings import LoadSettings
 from eerun.cli.main import app
 
-UNITS = {"duration_s": "duration", "warm_up_ms": "warm_up"}
+NAMES = {"duration_s": "duration", "warm_up_ms": "warm_up", "served": "model"}
+SHOWN = {"qps": "auto", "serve_flags": ""}
+OF_SCENARIO = {"batch", "duration"}
+"""Flags whose default depends on the scenario; they say so in their help."""
 FILES = {"json", "csv"}
 
 
@@ -22,15 +26,22 @@ def bench(*arguments: object) -> Result:
 
 def test_every_setting_has_a_flag_and_the_same_default():
     flags = {parameter.name: parameter for parameter in get_command(app).commands["bench"].params}
-    settings = {UNITS.get(field.name, field.name): field for field in fields(BenchSettings)}
-    assert set(flags) - FILES - {"help"} == set(settings)
-    for name, field in settings.items():
-        assert flags[name].default == field.default, name
+    settings = [
+        {NAMES.get(field.name, field.name): field.default for field in fields(kind)}
+        for kind in (BenchSettings, LoadSettings)
+    ]
+    assert set(flags) - FILES - {"help"} == set(settings[0]) | set(settings[1])
+    for name, default in (*settings[0].items(), *settings[1].items()):
+        if name in OF_SCENARIO:
+            assert flags[name].default is None
+            assert "Default:" in flags[name].help
+        else:
+            assert flags[name].default == SHOWN.get(name, default), name
 
 
 def test_the_help_gives_units():
     text = " ".join(CliRunner().invoke(app, ["bench", "--help"], env={"COLUMNS": "200"}).output.split())
-    for words in ("--duration SECONDS", "in s;", "--warm-up MS", "in ms.", "Samples a batch."):
+    for words in ("--duration SECONDS", "in s.", "--warm-up MS", "in ms.", "Samples a batch."):
         assert words in text
 
 
@@ -67,6 +78,14 @@ def test_an_output_in_a_missing_folder_is_refused_before_measuring(tiny_bundle, 
         (("--against", "torch", "--model", "no_such_model.pt"), "--model: no_such_model.pt: no such file"),
         (("--factory", "a:b"), "--factory: got it without --against"),
         (("--model", "model.pt"), "--model: got it without --against"),
+        (("--qps", 5), "--qps: got it without --scenario server"),
+        (("--scenario", "server", "--qps", "many"), "--qps: got 'many'"),
+        (("--scenario", "server", "--qps", 0, "--duration", 1), "--qps: got 0"),
+        (("--scenario", "server", "--csv", "a.csv"), "--csv: got it with --scenario server"),
+        (("--scenario", "server", "--device", 1), "--device: got it with --scenario server"),
+        (("--scenario", "server", "--model", "net", "--duration", 1), "--model: got it without --url"),
+        (("--scenario", "server", "--serve-flags", "'open"), "--serve-flags: got"),
+        (("--scenario", "server", "--url", "https://host", "--duration", 1), "--url https://host"),
     ],
 )
 def test_flags_that_do_not_fit_are_refused(tiny_bundle, arguments: tuple[object, ...], words: str):

@@ -59,6 +59,33 @@ def thresholds_of(network: Network, costs, inputs, kinds):
     ]
 
 
+def test_a_row_s_numbers_depend_on_the_row_alone():
+    """Both executors put a row where they like: what they are compared by must not see where it lies."""
+    offsets = (0, 4, 8, 12, 24)
+    for network in map(device_networks.random, range(5)):
+        values = dict(network.draw(4, 1))
+        for engine in network.engines():
+            found = []
+            for offset in offsets:
+                inputs = {spec.name: at_offset(values[spec.name], offset) for spec in engine.inputs}
+                outputs = {
+                    spec.name: at_offset(np.zeros((4, *spec.shape), spec.dtype), offset) for spec in engine.outputs
+                }
+                engine.open(inputs, outputs).run()
+                found.append({name: array.tobytes() for name, array in outputs.items()})
+            assert found[1:] == found[:1] * (len(offsets) - 1)
+            values |= outputs
+
+
+def at_offset(array, offset):
+    """A copy that begins `offset` bytes behind a multiple of 64."""
+    space = np.zeros(array.nbytes + 128, np.uint8)
+    start = -space.ctypes.data % 64 + offset
+    copy = space[start : start + array.nbytes].view(array.dtype).reshape(array.shape)
+    copy[:] = array
+    return copy
+
+
 KINDS = st.one_of(
     st.sampled_from((None, 0.0, float("inf"), float("-inf"), 1.0, 2.0)),
     st.tuples(st.just("quantile"), st.floats(0, 1)),

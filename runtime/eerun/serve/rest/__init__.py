@@ -1,0 +1,1 @@
+"""The protocol over HTTP, with Triton's binary tensors."""

@@ -1,0 +1,78 @@
+"""The benchmark of serving: its figures add up, and are printed beside their goals."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from folded_bundles import write_pair
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+
+from benchmarks.serving_goodput import way_of
+from benchmarks.serving_overhead import scheduler_figure
+from benchmarks.serving_text import serving_lines
+from eengines.backends.onnxruntime import OnnxRuntimeSession
+from eerun.bench.server.http_json import address_of, ask
+from eerun.bench.statistics import Estimate
+
+ECHO = Path(__file__).resolve().parents[2] / "benchmarks" / "echo_app.py"
+HALF = Estimate(value=0.5, low=0.4, high=0.6)
+
+
+@pytest.fixture(scope="module")
+def scheduler(tmp_path_factory: pytest.TempPathFactory):
+    pair = write_pair(tmp_path_factory.mktemp("serving"))
+    inputs = {"x": pair.x[:20]}
+    return scheduler_figure(
+        pair.unfolded, inputs, engine="onnxruntime", precision="float32", threads=2, blocks=2, seconds=0.05
+    )
+
+
+def test_times_of_the_scheduler_are_parts_of_the_process_s(scheduler):
+    assert 0 < scheduler["scheduler_share"].value < 1
+    assert 0 < scheduler["submit_share"].value < 1
+    for row in scheduler["blocks"]:
+        assert 0 < row["engine"] < row["scheduler"] < row["process"]
+        assert row["answered"] >= row["runs"] / 2 > 0
+    assert scheduler["scheduler_us_a_call"] < scheduler["process_cpu_us_a_call"]
+
+
+def test_the_engine_is_as_it_was(scheduler):
+    assert OnnxRuntimeSession.run.__qualname__ == "OnnxRuntimeSession.run"
+
+
+def test_the_echo_sends_back_what_it_gets():
+    echo = subprocess.Popen([sys.executable, str(ECHO)], stdout=subprocess.PIPE, text=True)
+    try:
+        assert ask(address_of(echo.stdout.readline().strip()), "any", method="POST") == (200, b"{}")
+    finally:
+        echo.terminate()
+        assert echo.wait(20) is not None
+        echo.stdout.close()
+
+
+def test_the_table_has_the_goals(scheduler):
+    spread = {"median": 1.2, "least": 1.1, "most": 1.3}
+    runs = {"qps": 9.0, "goodput_ratio": HALF}
+    runs |= {name: {"percentiles_ms": {"99": 30.0}, "server_cpu_ms": 2.0} for name in ("refill", "no_refill")}
+    ways = {"chain": "onnxruntime-int8", "whole": way_of('serving net.ee as "net" (openvino bfloat16, 1 exit) on')}
+    batch = {"goodput_ratio": spread, "serving_over_offline": spread, "repeats": [{"ways": ways}]}
+    names = [f"{name}_over_echo_{what}" for name in ("rest", "grpc") for what in ("loop_cpu_us", "latency_us")]
+    lines = serving_lines(
+        {
+            "goodput": {"offline": [ways, ways], "offline_speedup": spread, "batches": {"1": batch, "8": batch}},
+            "overhead": {
+                "scheduler": {**scheduler, "scheduler_share": HALF},
+                "transport": {"in_model_us": 5.0, **dict.fromkeys(names, HALF)},
+            },
+            "refill": {"held_qps": 10.0, "saturation": runs},
+        }
+    )
+    text = "\n".join(" ".join(line.split()) for line in lines)
+    assert "chain / whole, offline onnxruntime-int8 / openvino-bfloat16" in text
+    assert "chain / whole, 1 a query onnxruntime-int8 / openvino-bfloat16" in text
+    assert "serving/offline, 8 a query 1.200 1.100 1.300 >= 0.95" in text
+    assert "scheduler, share of CPU 0.5000 0.4000 0.6000 <= 0.03" in text
+    assert "refill on/off, goodput, saturation 0.500 0.400 0.600" in text
+    assert "no refill, saturation: p99, CPU a query 30.0 ms 2.00 ms" in text
