@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import socket
 import subprocess
@@ -16,6 +15,7 @@ from http.client import HTTPConnection
 import numpy as np
 import psutil
 import pytest
+from local_ray import local_ray
 from required import require_module
 
 import eerun
@@ -29,6 +29,7 @@ QUIET = {
     "RAY_DISABLE_DOCKER_CPU_WARNING": "1",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     "RAY_ENABLE_UV_RUN_RUNTIME_ENV": "0",
+    "RAY_gcs_server_port_wait_time_s": "120",
 }
 NAME, HOLD_S, REPLICAS, CALLERS = "tiny", 1.0, 2, 16
 """A call waits so long for others, unless they fill its batch of 8: it is surely there when its replica is killed."""
@@ -47,26 +48,14 @@ def serve(port):
     with pytest.MonkeyPatch.context() as patch:
         for name, value in QUIET.items():
             patch.setenv(name, value)
-        ray = require_module("ray", "ray is not installed: pip install 'eecompile[ray]'")
+        require_module("ray", "ray is not installed: pip install 'eecompile[ray]'")
         from ray import serve
 
-        folder = tempfile.mkdtemp(prefix="ray-")
-        try:
-            ray.init(
-                num_cpus=REPLICAS + 1,
-                include_dashboard=False,
-                object_store_memory=100 * 2**20,
-                log_to_driver=False,
-                logging_level="ERROR",
-                _temp_dir=folder,
-            )
+        folder = tempfile.TemporaryDirectory(prefix="ray-", ignore_cleanup_errors=True)
+        with folder as here, local_ray(here, num_cpus=REPLICAS + 1):
             serve.start(http_options={"host": "127.0.0.1", "port": port})
             yield serve
-        finally:
-            if ray.is_initialized():
-                serve.shutdown()
-            ray.shutdown()
-            shutil.rmtree(folder, ignore_errors=True)
+            serve.shutdown()
 
 
 @pytest.fixture(scope="module")
