@@ -84,15 +84,19 @@ def _overhead(args: argparse.Namespace) -> dict[str, Any]:
     flags = ["--engine", args.engine, "--precision", args.precision]
     flags += [] if args.threads is None else ["--threads", str(args.threads)]
     return {
-        "scheduler": scheduler_figure(
-            args.bundle,
-            inputs,
-            engine=args.engine,
-            precision=args.precision,
-            threads=args.threads,
-            blocks=args.blocks,
-            seconds=seconds,
-        ),
+        "scheduler": {
+            str(batch): scheduler_figure(
+                args.bundle,
+                inputs,
+                engine=args.engine,
+                precision=args.precision,
+                threads=args.threads,
+                batch=batch,
+                blocks=args.blocks,
+                seconds=seconds,
+            )
+            for batch in BATCHES
+        },
         "transport": transport_figure(args.bundle, inputs, flags, qps=LOW_QPS, blocks=args.blocks, seconds=seconds),
     }
 

@@ -19,6 +19,7 @@ from eerun.bench.statistics import bootstrap
 __all__ = ["scheduler_figure"]
 
 OUTSTANDING = 256
+"""Samples that are on their way at once."""
 SCHEDULER = "eerun-scheduler"
 SESSIONS = {"openvino": "OpenVinoSession", "onnxruntime": "OnnxRuntimeSession"}
 
@@ -38,10 +39,11 @@ def scheduler_figure(
     engine: str,
     precision: str,
     threads: int | None,
+    batch: int,
     blocks: int,
     seconds: float,
 ) -> dict[str, Any]:
-    """Saturate a model with calls of one sample from this thread.
+    """Saturate a model with calls from this thread.
 
     Args:
         bundle: the bundle's folder.
@@ -49,6 +51,7 @@ def scheduler_figure(
         engine: see `eerun.load`, as `precision` and `threads`.
         precision: as `engine`.
         threads: as `engine`.
+        batch: samples of each call.
         blocks: how many blocks are measured.
         seconds: of each.
 
@@ -56,23 +59,25 @@ def scheduler_figure(
         Shares of the process's CPU time: of the scheduler's thread outside of engine runs, and of the thread that
         calls `submit`; with 95 % intervals over blocks. Engines compute in that thread, too, and in their own.
     """
+    samples = min(512 * batch, len(next(iter(inputs.values()))))
     calls = [
-        {name: array[row : row + 1] for name, array in inputs.items()}
-        for row in range(min(512, len(next(iter(inputs.values())))))
+        {name: array[first : first + batch] for name, array in inputs.items()}
+        for first in range(0, samples - batch + 1, batch)
     ]
+    most = OUTSTANDING // batch
     rows = []
     with _timed_engine() as timed, eerun.load(bundle, engine=engine, precision=precision, threads=threads) as model:
-        _saturate(model, calls, seconds / 2)
+        _saturate(model, calls, seconds / 2, most)
         scheduler = next(thread for thread in threading.enumerate() if thread.name.startswith(SCHEDULER))
         clock = time.pthread_getcpuclockid(scheduler.ident or 0)
         for _ in range(blocks):
             before = _times(clock, timed)
-            answered, began = _saturate(model, calls, seconds), before["wall"]
+            answered, began = _saturate(model, calls, seconds, most), before["wall"]
             after = _times(clock, timed)
             rows.append({**{name: after[name] - before[name] for name in before}, "answered": answered})
             assert after["wall"] > began
         words = f"{model.engine} {model.precision}"
-    return {"engine": words, "outstanding": OUTSTANDING, **_shares(rows)}
+    return {"engine": words, "samples_a_call": batch, "calls_outstanding": most, **_shares(rows)}
 
 
 def _times(clock: int, timed: _Engine) -> dict[str, float]:
@@ -108,16 +113,16 @@ def _shares(rows: list[dict[str, float]]) -> dict[str, Any]:
     }
 
 
-def _saturate(model: Any, calls: list[dict[str, Array]], seconds: float) -> int:
-    """Keep `OUTSTANDING` calls on their way; return how many were answered."""
-    free, end, sent = threading.Semaphore(OUTSTANDING), time.perf_counter() + seconds, 0
+def _saturate(model: Any, calls: list[dict[str, Array]], seconds: float, most: int) -> int:
+    """Keep so many calls on their way; return how many were answered."""
+    free, end, sent = threading.Semaphore(most), time.perf_counter() + seconds, 0
     last: Future[Any] | None = None
     while time.perf_counter() < end:
         free.acquire()
         last = model.submit(calls[sent % len(calls)])
         last.add_done_callback(lambda _: free.release())
         sent += 1
-    for _ in range(OUTSTANDING):
+    for _ in range(most):
         free.acquire()
     return sent
 

@@ -35,9 +35,13 @@ def _goodput(figure: dict[str, Any]) -> list[tuple[str, ...]]:
 def _overhead(figure: dict[str, Any]) -> list[tuple[str, ...]]:
     scheduler, transport = figure["scheduler"], figure["transport"]
     names = ("rest_over_echo_loop_cpu_us", "rest_over_echo_latency_us", "grpc_over_echo_loop_cpu_us")
+    goal, rows = f"<= {GOAL_SCHEDULER}", list[tuple[str, ...]]()
+    for batch, saturated in scheduler.items():
+        words = f"share of CPU, {batch} a call"
+        rows.append(_estimate(f"scheduler, {words}", saturated["scheduler_share"], digits=4, goal=goal))
+        rows.append(_estimate(f"submit, {words}", saturated["submit_share"], digits=4))
     return [
-        _estimate("scheduler, share of CPU", scheduler["scheduler_share"], digits=4, goal=f"<= {GOAL_SCHEDULER}"),
-        _estimate("submit, share of CPU", scheduler["submit_share"], digits=4),
+        *rows,
         *(_estimate(name.replace("_", " "), transport[name], digits=1) for name in names),
         ("time in the model, us", f"{transport['in_model_us']:.1f}", "", "", ""),
     ]

@@ -1,6 +1,7 @@
 """A lane of three segments in numpy, on a clock that stands still but for what its runs cost by the cost table."""
 
 from dataclasses import dataclass, field
+from itertools import accumulate
 
 import numpy as np
 
@@ -8,7 +9,7 @@ from eerun.costs import CostTable
 from eerun.executor import Answers, Step
 from eerun.scheduler import Request, Terms
 from eerun.scheduler.lanes import Ran
-from eerun.scheduler.request import Part
+from eerun.scheduler.request import Answered
 
 __all__ = ["SEGMENTS", "Clock", "SimulatedLane", "expected_answers", "make_request", "simulated_costs"]
 
@@ -136,16 +137,14 @@ class SimulatedLane:
                 left.setdefault(request, []).append(row)
             else:
                 self.rows[segment + 1].append((request, index))
-        parts = [
-            Part(
-                request=request,
-                samples=np.array([rows[row][1] for row in found]),
-                outputs=logits[found],
-                exit_index=segment,
-                confidence=scores[found],
-            )
-            for request, found in left.items()
-        ]
-        gone = sum(len(found) for found in left.values())
-        step = Step(segment, count, len(rows), gone, run_ns, 0, run_ns)
-        return Ran(steps=(step,), parts=tuple(parts))
+        found = [row for rows_of_call in left.values() for row in rows_of_call]
+        answered = Answered(
+            exit_index=segment,
+            requests=list(left),
+            bounds=[0, *accumulate(map(len, left.values()))],
+            samples=np.array([rows[row][1] for row in found], np.intp),
+            outputs=logits[found],
+            confidence=scores[found],
+        )
+        step = Step(segment, count, len(rows), len(found), run_ns, 0, run_ns)
+        return Ran(steps=(step,), answered=(answered,) if found else ())

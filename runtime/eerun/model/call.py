@@ -73,15 +73,19 @@ def deadline_after(accepted_ns: int, deadline_ms: Any) -> int | None:
 
 def _exit(name: str, value: Any, names: Sequence[str]) -> int:
     """The number of an exit."""
-    known = ", ".join(f"{index} ({each})" for index, each in enumerate(names))
     try:
         number = operator.index(value)
     except TypeError as error:
-        problem = f"got {type(value).__name__}, expected the number of an exit: {known}"
+        problem = f"got {type(value).__name__}, expected the number of an exit: {_known(names)}"
         raise UserError(name, problem, "Choose one of these") from error
     if isinstance(value, bool) or not 0 <= number < len(names):
-        raise UserError(name, f"got {_shown(value)}, the exits are {known}", "Choose one of these")
+        raise UserError(name, f"got {_shown(value)}, the exits are {_known(names)}", "Choose one of these")
     return number
+
+
+def _known(names: Sequence[str]) -> str:
+    """The exits as a message shows them."""
+    return ", ".join(f"{index} ({each})" for index, each in enumerate(names))
 
 
 def _shown(value: Any) -> str:

@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Sequence
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +13,7 @@ from eengines.errors import EEError
 from eerun.scheduler.defect import defect
 from eerun.scheduler.lanes.lane import Ran
 from eerun.scheduler.replies import Outbox
-from eerun.scheduler.request import Left, Part, Request
+from eerun.scheduler.request import Answered, Left, Part, Request
 from eerun.scheduler.statistics import Statistics
 
 __all__ = ["Delivery"]
@@ -36,15 +37,13 @@ class Delivery:
         done = list[Request]()
         self._statistics.ran(ran)  # before anybody is told, who may write to the arrays that he gets
         with self._lock:
-            for part, labels in _with_labels([part for part in ran.parts if not part.late]):
-                _write(part, labels)
-                if part.request.missing == 0:
-                    done.append(part.request)
-                if part.request.on_exit is not None and not part.request.over:
-                    _tell(part, labels)
-            for part in ran.parts:
-                if part.late:
-                    _compare(part)
+            for answered in ran.answered:
+                if not answered.late:
+                    done += _write(answered)
+            for answered in ran.answered:
+                if answered.late:
+                    for part in answered.parts():
+                        _compare(part)
         claimed = [request for request in done if request.claim()]
         letters = [(request, *_answer(request)) for request in claimed]
         self._statistics.answered([request for request, _, error in letters if error is None], now_ns)
@@ -88,36 +87,51 @@ def _send(letters: Sequence[tuple[Request, Any, EEError | None]]) -> None:
         outbox.flush()
 
 
-def _with_labels(parts: Sequence[Part]) -> list[tuple[Part, NDArray[np.int64]]]:
-    """Each part with the class of the largest logit of its samples; of many small parts all classes at once."""
-    if len(parts) == 1 or any(part.outputs.ndim != 2 for part in parts):
-        return [(part, part.outputs.argmax(axis=1)) for part in parts]
-    if not parts:
-        return []
-    labels = np.concatenate([part.outputs for part in parts]).argmax(axis=1)
-    found, first = [], 0
-    for part in parts:
-        last = first + len(part.samples)
-        found.append((part, labels[first:last]))
-        first = last
-    return found
+def _write(answered: Answered) -> list[Request]:
+    """Write answers into their calls, and tell who listens; return the calls that have all of theirs now."""
+    labels = answered.outputs.argmax(axis=1)
+    write = _write_one_each if len(answered.requests) == len(labels) and labels.ndim == 1 else _write_many
+    write(answered, labels)
+    if any(request.on_exit is not None for request in answered.requests):
+        for part, (start, end) in zip(answered.parts(), pairwise(answered.bounds), strict=True):
+            if part.request.on_exit is not None and not part.request.over:
+                _tell(part, labels[start:end])
+    return [request for request in answered.requests if not request.missing]
 
 
-def _write(part: Part, labels: NDArray[np.int64]) -> None:
-    """Write answers into their call."""
-    request, answers = part.request, part.request.answers
-    samples: NDArray[np.intp] | int = part.samples
-    if request.count == 1:  # without index arrays of one element, which cost more than what they move
-        samples = 0
-        answers.outputs[0] = part.outputs[0]
-    else:
+def _write_one_each(answered: Answered, labels: NDArray[np.int64]) -> None:
+    """Write one answer into each call: plain numbers cost less than arrays of one element."""
+    exit_index = answered.exit_index
+    rows = zip(
+        answered.requests,
+        answered.samples.tolist(),
+        answered.outputs,
+        labels.tolist(),
+        answered.confidence.tolist(),
+        strict=True,
+    )
+    for request, sample, outputs, label, confidence in rows:
+        answers = request.answers
+        answers.outputs[sample] = outputs
+        answers.exit_index[sample] = exit_index
+        answers.confidence[sample] = confidence
+        request.labels[sample] = label
+        request.missing -= 1
+        if answers.shadow is not None and exit_index < len(request.terms.thresholds):
+            request.watched += int(answers.shadow.chosen[sample])
+
+
+def _write_many(answered: Answered, labels: NDArray[np.int64]) -> None:
+    """Write any number of answers into each call."""
+    for part, (start, end) in zip(answered.parts(), pairwise(answered.bounds), strict=True):
+        request, answers, samples = part.request, part.request.answers, part.samples
         answers.outputs[samples] = part.outputs
-    answers.exit_index[samples] = part.exit_index
-    answers.confidence[samples] = part.confidence if request.count > 1 else part.confidence[0]
-    request.labels[samples] = labels if request.count > 1 else labels[0]
-    request.missing -= len(part.samples)
-    if answers.shadow is not None and part.exit_index < len(request.terms.thresholds):
-        request.watched += int(answers.shadow.chosen[part.samples].sum())
+        answers.exit_index[samples] = part.exit_index
+        answers.confidence[samples] = part.confidence
+        request.labels[samples] = labels[start:end]
+        request.missing -= end - start
+        if answers.shadow is not None and part.exit_index < len(request.terms.thresholds):
+            request.watched += int(answers.shadow.chosen[samples].sum())
 
 
 def _compare(part: Part) -> None:
@@ -143,7 +157,7 @@ def _tell(part: Part, labels: NDArray[np.int64]) -> None:
         outputs=part.outputs,
         labels=labels,
         exit_index=part.exit_index,
-        confidence=part.confidence,
+        confidence=part.confidence.copy(),  # statistics keep it for a while
     )
     try:
         part.request.on_exit(left)

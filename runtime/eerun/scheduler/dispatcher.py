@@ -73,7 +73,7 @@ class Dispatcher:
     @property
     def queued(self) -> int:
         """Samples that wait at the doors."""
-        return sum(turns.door.samples for turns in self.all_turns)
+        return sum([turns.door.samples for turns in self.all_turns])
 
     @property
     def inside(self) -> int:
@@ -113,7 +113,7 @@ class Dispatcher:
                 return
         for place in request.places:
             self.all_turns[place.lane].door.push(place)
-        self.overload.update(self.queued, now_ns)
+        self.overload.update(queued + request.count, now_ns)
 
     def withdraw(self, request: Request) -> bool:
         """Forget a call that has not begun; return whether there was something to forget."""

@@ -1,9 +1,10 @@
 """One call while it is being answered."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from time import perf_counter_ns
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,7 +18,7 @@ from eerun.shadow import Turn
 if TYPE_CHECKING:
     from eerun.scheduler.queue import Waiting
 
-__all__ = ["Left", "OnExit", "Part", "Request", "Terms"]
+__all__ = ["Answered", "Left", "OnExit", "Part", "Request", "Terms"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,25 +63,54 @@ OnExit = Callable[[Left], None]
 """Told of samples when they leave, on the thread that runs the engine: it must return at once, and not raise."""
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Part:
+class Part(NamedTuple):
     """Answers of one exit to samples of one call.
 
     Attributes:
         request: the call.
         samples: `[answers] intp`, which samples of the call.
         outputs: `[answers, *output_shape] float32` logits; nobody writes to them any more.
-        exit_index: the exit.
         confidence: `[answers] float32`.
-        late: samples were answered before, are watched, and this is what the final exit says of them.
+        exit_index: the exit.
+        late: see `Answered`.
     """
 
     request: "Request"
     samples: NDArray[np.intp]
     outputs: NDArray[np.float32]
+    confidence: NDArray[np.float32]
     exit_index: int
+    late: bool
+
+
+class Answered(NamedTuple):
+    """Answers of one exit to samples of several calls, those of each call one behind the other.
+
+    Attributes:
+        exit_index: the exit.
+        requests: the calls.
+        bounds: `[calls + 1]` ascending: the answers of call `i` are those from `bounds[i]` to `bounds[i + 1]`.
+        samples: `[answers] intp`, which samples of their calls.
+        outputs: `[answers, *output_shape] float32` logits; nobody writes to them any more.
+        confidence: `[answers] float32`.
+        late: samples were answered before, are watched, and this is what the final exit says of them.
+    """
+
+    exit_index: int
+    requests: "Sequence[Request]"
+    bounds: Sequence[int]
+    samples: NDArray[np.intp]
+    outputs: NDArray[np.float32]
     confidence: NDArray[np.float32]
     late: bool = False
+
+    def parts(self) -> Iterator[Part]:
+        """Yield the answers to each call."""
+        for request, (start, end) in zip(self.requests, pairwise(self.bounds), strict=True):
+            rows = slice(start, end)
+            yield Part(
+                request, self.samples[rows], self.outputs[rows], self.confidence[rows], self.exit_index, self.late
+            )
 
 
 def _itself(request: "Request") -> Any:

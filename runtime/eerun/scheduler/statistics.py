@@ -8,17 +8,15 @@ from dataclasses import dataclass, field
 from time import perf_counter_ns
 
 import numpy as np
-from numpy.typing import NDArray
 
+from eerun.scheduler.histogram import Histogram
 from eerun.scheduler.lanes.lane import Ran
-from eerun.scheduler.request import Part, Request
+from eerun.scheduler.request import Answered, Request
 
 __all__ = ["CONFIDENCE_BOUNDS", "LATENCY_BOUNDS_US", "Snapshot", "Statistics"]
 
 CONFIDENCE_BOUNDS = tuple(round(0.05 * step, 2) for step in range(1, 21))
 """Upper bounds of the histogram of confidence; a policy's score above 1 is in the last bucket."""
-
-BOUNDS = np.array(CONFIDENCE_BOUNDS)
 
 LATENCY_BOUNDS_US = tuple(
     float(round(mantissa * 10**power)) for power in range(2, 7) for mantissa in (1, 1.5, 2, 3, 5, 7)
@@ -105,7 +103,7 @@ class Statistics:
         self._failures: Counter[str] = Counter()
         self._by_step: Counter[int] = Counter()
         self._left = [0] * count
-        self._confidence = np.zeros((count, len(CONFIDENCE_BOUNDS) + 1), np.int64)
+        self._confidence = [Histogram(CONFIDENCE_BOUNDS) for _ in range(count)]
         self._runs = [[0] * count for _ in range(5)]
         self._batch = [[0] * (max_rows + 1) for _ in range(count)]
         self._queue_ns = self._compute_ns = 0
@@ -120,33 +118,34 @@ class Statistics:
                     column[step.segment] += value
                 self._batch[step.segment][step.rows] += 1
                 self._batches += step.segment == 0
-            scores: dict[int, list[NDArray[np.float32]]] = {}
-            for part in ran.parts:
-                if not part.late:
-                    exit_index = part.exit_index
-                    self._left[exit_index] += len(part.samples)
-                    scores.setdefault(exit_index, []).append(part.confidence)
-                    if exit_index == part.request.terms.max_exit < len(self._exits) - 1:
-                        self._forced += _forced(part)
-            for exit_index, found in scores.items():
-                together = np.concatenate(found) if len(found) > 1 else found[0]
-                index = np.searchsorted(BOUNDS, together)
-                self._confidence[exit_index] += np.bincount(index, minlength=len(CONFIDENCE_BOUNDS) + 1)
+            for answered in ran.answered:
+                if not answered.late:
+                    self._count(answered)
 
     def answered(self, requests: Sequence[Request], now_ns: int) -> None:
         """Count calls whose last answers were just made."""
         with self._lock:
             self._requests += len(requests)
+            duration, by_step = self._duration, self._by_step
             for request in requests:
-                self._queue_ns += request.started_ns - request.accepted_ns
-                self._compute_ns += now_ns - request.started_ns
-                self._duration[bisect_left(LATENCY_BOUNDS_US, (now_ns - request.accepted_ns) / 1000)] += 1
-                self._by_step[request.step] += request.count
+                accepted_ns, started_ns = request.accepted_ns, request.started_ns
+                self._queue_ns += started_ns - accepted_ns
+                self._compute_ns += now_ns - started_ns
+                duration[bisect_left(LATENCY_BOUNDS_US, (now_ns - accepted_ns) / 1000)] += 1
+                by_step[request.step] += request.count
 
     def failed(self, reason: str) -> None:
         """Count a call that is not answered."""
         with self._lock:
             self._failures[reason] += 1
+
+    def _count(self, answered: Answered) -> None:
+        """Count answers of one exit."""
+        exit_index = answered.exit_index
+        self._left[exit_index] += len(answered.samples)
+        self._confidence[exit_index].add(answered.confidence)
+        if exit_index < len(self._exits) - 1:
+            self._forced += _forced(answered)
 
     def snapshot(
         self,
@@ -173,7 +172,7 @@ class Statistics:
                 batches=self._batches,
                 exit_count=tuple(self._left),
                 forced=self._forced,
-                confidence=tuple(map(tuple, self._confidence.tolist())),
+                confidence=tuple([histogram.counts() for histogram in self._confidence]),
                 segment_runs=runs[0],
                 segment_rows=runs[1],
                 segment_alive=runs[2],
@@ -192,9 +191,15 @@ class Statistics:
             )
 
 
-def _forced(part: Part) -> int:
+def _forced(answered: Answered) -> int:
     """How many samples left only because their call's `max_exit` said so."""
-    threshold = part.request.terms.thresholds[part.exit_index]
-    if threshold is None:
-        return len(part.samples)
-    return int(np.count_nonzero(~(part.confidence >= np.float32(threshold))))
+    exit_index, total = answered.exit_index, 0
+    if all(request.terms.max_exit > exit_index for request in answered.requests):
+        return 0
+    for part in answered.parts():
+        terms = part.request.terms
+        if terms.max_exit == exit_index < len(terms.thresholds):
+            threshold = terms.thresholds[exit_index]
+            passed = 0 if threshold is None else np.count_nonzero(part.confidence >= np.float32(threshold))
+            total += len(part.samples) - int(passed)
+    return total

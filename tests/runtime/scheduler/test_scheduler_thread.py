@@ -15,7 +15,7 @@ from eerun.executor import Shadowed
 from eerun.scheduler import Scheduler, SchedulerSettings, Statistics
 from eerun.scheduler.health import UNHEALTHY_AFTER
 from eerun.scheduler.lanes import Lanes, Ran
-from eerun.scheduler.request import Part
+from eerun.scheduler.request import Answered
 
 WAIT_S = 30
 """A test that waits so long has failed."""
@@ -298,15 +298,16 @@ def test_watched_samples_are_observed_when_the_last_was_at_the_final_exit():
         def run(self, segment):  # noqa: ARG002 - only one waits
             rows, self.rows[1] = self.rows[1], []
             request, count = rows[0][0], len(rows)
-            part = Part(
-                request=request,
+            answered = Answered(
+                exit_index=2,
+                requests=[request],
+                bounds=[0, count],
                 samples=np.arange(count),
                 outputs=np.full((count, 3), 7, np.float32),
-                exit_index=2,
                 confidence=np.zeros(count, np.float32),
                 late=True,
             )
-            return Ran(steps=(), parts=(part,))
+            return Ran(steps=(), answered=(answered,))
 
     observed = []
     scheduler = make_scheduler(Watching(Clock()))
@@ -396,7 +397,7 @@ def test_a_deep_segment_that_always_fails_is_not_healthy_though_the_first_succee
             super().run(segment)
             if broken:
                 raise EngineError("segment", "it broke", "Fix it")
-            return Ran(steps=(), parts=())
+            return Ran(steps=(), answered=())
 
     broken, seen = [True], []
     scheduler = make_scheduler(Broken(Clock()))

@@ -1,15 +1,17 @@
 """A lane for every executor that cannot stop between segments: whole batches, with everybody's answers at their end."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
 
 import numpy as np
+from numpy.typing import NDArray
 
 from eengines.device import DeviceView
 from eengines.tensors import Array
 from eerun.costs import CostTable
 from eerun.executor import Answers, Executor, Shadowed
 from eerun.scheduler.lanes.lane import Chunk, Ran
-from eerun.scheduler.request import Part, Request
+from eerun.scheduler.request import Answered, Request
 
 __all__ = ["BatchLane"]
 
@@ -53,11 +55,7 @@ class BatchLane:
         if terms.max_exit < len(thresholds):
             thresholds[terms.max_exit] = FORCED
         steps = self._executor.infer(_together(chunks), thresholds, answers)
-        parts, first = list[Part](), 0
-        for chunk in chunks:
-            parts += _parts(chunk, answers, first)
-            first += chunk.count
-        return Ran(steps=tuple(step for part in steps for step in part), parts=tuple(parts))
+        return Ran(steps=tuple(step for part in steps for step in part), answered=tuple(_answered(chunks, answers)))
 
     def run(self, segment: int) -> Ran:
         """See `Lane.run`: nobody waits inside."""
@@ -94,32 +92,28 @@ def _watched(chunks: Sequence[Chunk], shape: tuple[int, ...], fold: int) -> Shad
     return Shadowed.of(together, shape, fold=fold) if together.any() else None
 
 
-def _parts(chunk: Chunk, answers: Answers, first: int) -> list[Part]:
-    """The answers to one chunk, whose first sample is at `first`, by exit; then the final exit's to those watched."""
-    rows = slice(first, first + chunk.count)
-    exits, samples, parts = answers.exit_index[rows], chunk.samples, list[Part]()
-    for exit_index in np.unique(exits).tolist():
-        index = np.flatnonzero(exits == exit_index)
-        parts.append(
-            Part(
-                request=chunk.request,
-                samples=samples[index],
-                outputs=answers.outputs[rows][index],
-                exit_index=exit_index,
-                confidence=answers.confidence[rows][index],
-            )
+def _answered(chunks: Sequence[Chunk], answers: Answers) -> Iterator[Answered]:
+    """Yield the answers by exit; then the final exit's to those that are watched."""
+    samples = np.concatenate([chunk.samples for chunk in chunks])
+    firsts = [0, *accumulate(chunk.count for chunk in chunks)]
+
+    def taken(index: NDArray[np.intp], exit_index: int, outputs: NDArray[np.float32], *, late: bool) -> Answered:
+        bounds = np.searchsorted(index, firsts)
+        here = np.flatnonzero(np.diff(bounds))
+        return Answered(
+            exit_index=exit_index,
+            requests=[chunks[chunk].request for chunk in here.tolist()],
+            bounds=[0, *bounds[here + 1].tolist()],
+            samples=samples[index],
+            outputs=outputs[index],
+            confidence=answers.confidence[index],
+            late=late,
         )
+
+    for exit_index in np.unique(answers.exit_index).tolist():
+        index = np.flatnonzero(answers.exit_index == exit_index)
+        yield taken(index, exit_index, answers.outputs, late=False)
     if answers.shadow is not None:
-        index = np.flatnonzero(answers.shadow.early[rows])
+        index = np.flatnonzero(answers.shadow.early)
         if len(index):
-            parts.append(
-                Part(
-                    request=chunk.request,
-                    samples=samples[index],
-                    outputs=answers.shadow.outputs[rows][index],
-                    exit_index=int(exits.max()),
-                    confidence=answers.confidence[rows][index],
-                    late=True,
-                )
-            )
-    return parts
+            yield taken(index, len(chunks[0].request.terms.thresholds), answers.shadow.outputs, late=True)

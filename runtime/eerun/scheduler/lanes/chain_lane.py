@@ -13,10 +13,9 @@ from eerun.scheduler.lanes.calls import Calls
 from eerun.scheduler.lanes.decide import decide
 from eerun.scheduler.lanes.decide_groups import decide_groups
 from eerun.scheduler.lanes.enter import Entrance
+from eerun.scheduler.lanes.gather import Gathered, gather
 from eerun.scheduler.lanes.lane import Chunk, Ran
-from eerun.scheduler.lanes.leave_alone import leave_alone
-from eerun.scheduler.lanes.make_parts import Answered, make_parts
-from eerun.scheduler.lanes.row_facts import RowFacts
+from eerun.scheduler.lanes.row_facts import GONE, STATE, RowFacts
 from eerun.scheduler.lanes.stages import Stages
 from eerun.scheduler.lanes.verdict import Verdict
 from eerun.scheduler.request import Request
@@ -61,16 +60,15 @@ class ChainLane:
 
     def start(self, chunks: Sequence[Chunk]) -> Ran:
         """See `Lane.start`."""
-        rows = rows_of(sum(chunk.count for chunk in chunks), self.fold)
+        samples = sum([chunk.count for chunk in chunks])
+        rows = rows_of(samples, self.fold)
         if not 1 <= rows <= self.max_rows:
             raise ValueError(f"{rows} rows enter, expected 1 to {self.max_rows}")
         self._check_room(0, rows)
         done = False
         try:
-            self._entrance.open(rows)
-            for chunk in chunks:
-                self._entrance.enter(chunk)
-            self._entrance.close()
+            self._facts[0].samples[:rows, :, STATE] = GONE  # until all of them have entered
+            self._entrance.enter(chunks, samples)
             ran = self._pass(0, rows)
             done = True
         finally:
@@ -117,8 +115,8 @@ class ChainLane:
         if len(verdict.stay):
             self._go_on(segment, rows, verdict)
         self.waiting[segment] = 0
-        for answer in found:
-            self._calls.leave(answer.call, answer.leave)
+        for each in found:
+            self._calls.leave(each.calls, each.leave)
         step = Step(
             segment=segment,
             rows=rows,
@@ -130,18 +128,16 @@ class ChainLane:
             length=self._length,
             answered=None if self.fold == 1 else len(verdict.answered),
         )
-        return Ran(steps=(step,), parts=tuple(answer.part for answer in found))
+        return Ran(steps=(step,), answered=tuple([each.answered for each in found]))
 
-    def _leave(self, segment: int, rows: int, said: tuple[Array, Array]) -> tuple[Verdict, list[Answered]]:
+    def _leave(self, segment: int, rows: int, said: tuple[Array, Array]) -> tuple[Verdict, list[Gathered]]:
         """Decide who leaves, and make the answers."""
-        facts, found = self._facts[segment], list[Answered]()
-        if rows == 1 and self.fold == 1 and not self._calls.watched:
-            return leave_alone(facts, self._calls, said, segment)
+        facts, found = self._facts[segment], list[Gathered]()
         scores = said[1][: rows * self.fold].reshape(self._score_shape)
         verdict = self._decide(facts, scores, self._calls, segment)
         for index, late in ((verdict.answered, False), (verdict.late, True)):
             if len(index):
-                found += make_parts(facts, index, self._calls, said, segment, late=late)
+                found.append(gather(facts, index, self._calls, said, segment, late=late))
         return verdict, found
 
     def _go_on(self, segment: int, rows: int, verdict: Verdict) -> None:
@@ -154,5 +150,5 @@ class ChainLane:
     def _lose(self, segment: int, rows: int) -> None:
         """Forget the rows of a run that failed."""
         self.waiting[segment] = 0
-        for call, samples in Counter(self._facts[segment].calls(rows).tolist()).items():
-            self._calls.leave(call, samples)
+        inside = Counter(self._facts[segment].calls(rows).tolist())
+        self._calls.leave(list(inside), list(inside.values()))

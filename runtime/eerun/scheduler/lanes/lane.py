@@ -1,6 +1,6 @@
 """The protocol between the scheduler and what runs samples: a lane is one chain with room between its segments."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,12 +12,12 @@ from eengines.tensors import Array
 from eerun.costs import CostTable
 from eerun.executor import Step
 from eerun.scheduler.lanes.share import Share
-from eerun.scheduler.request import Part, Request
+from eerun.scheduler.request import Answered, Part, Request
 
 __all__ = ["Chunk", "Lane", "Ran"]
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(kw_only=True, eq=False, slots=True)
 class Chunk:
     """Neighbouring samples `start` to `start + count` of one call, or of its share of a lane, which enter together.
 
@@ -52,11 +52,16 @@ class Ran:
 
     Attributes:
         steps: what each segment did: of a lane that stops between segments exactly one.
-        parts: the answers that it made.
+        answered: the answers that it made, by exit.
     """
 
     steps: tuple[Step, ...]
-    parts: tuple[Part, ...]
+    answered: tuple[Answered, ...]
+
+    @property
+    def parts(self) -> Iterator[Part]:
+        """The answers by exit and call."""
+        return (part for answered in self.answered for part in answered.parts())
 
 
 class Lane(Protocol):

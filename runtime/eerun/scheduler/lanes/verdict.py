@@ -7,10 +7,7 @@ from numpy.typing import NDArray
 
 from eengines.tensors import Array
 
-__all__ = ["FIRST", "NOBODY", "Verdict"]
-
-FIRST: NDArray[np.intp] = np.zeros(1, np.intp)
-FIRST.flags.writeable = False
+__all__ = ["NOBODY", "Verdict"]
 
 NOBODY: NDArray[np.intp] = np.zeros(0, np.intp)
 NOBODY.flags.writeable = False

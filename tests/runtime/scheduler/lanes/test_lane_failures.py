@@ -145,6 +145,6 @@ def test_inputs_that_do_not_fit(plain):
     executor, lane, _ = plain
     good = request_of({"x": recorded_samples(2, 1)}, executor.output_shape, (None,) * 3)
     bad = request_of({"x": np.zeros((3, 7), np.float32)}, executor.output_shape, (None,) * 3)
-    with pytest.raises(ValueError, match="broadcast"):
+    with pytest.raises(ValueError, match="must match exactly"):
         LaneDriver(lane, [good, bad], all_at_once).start(5)
     check_empty(lane)
