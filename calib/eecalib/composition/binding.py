@@ -27,12 +27,16 @@ class Binding:
 def binding_limits(look: FirstLook, limits: Limits, *, required: int) -> tuple[Binding, ...]:
     """Lift each limit by itself; return those that cost time, the dearest first.
 
+    Where the estimate of what is kept is no time at all, no limit costs any.
+
     Args:
         look: at the heads.
         limits: those that were given; the drop is not lifted.
         required: how many answers must be right.
     """
     kept_ms = look.find(limits, required=required, most=1).best[0][0]
+    if not kept_ms:
+        return ()
     lifted = {
         "max_tail": replace(limits, max_tail=None),
         "max_memory_bytes": replace(limits, max_memory_bytes=None),

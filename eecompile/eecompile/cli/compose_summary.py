@@ -60,7 +60,7 @@ def _compositions(report: "ComposeReport") -> list[str]:
             number(each.tune_ms, 3),
             f"{each.tune_drop:+.2%}",
             number(each.test_ms, 3),
-            f"{report.whole_ms / each.test_ms:.2f}",
+            number(report.whole_ms / each.test_ms if each.test_ms else None, 2),
             f"{each.test_drop:+.2%}",
             number(each.full_ms, 3),
             bytes_text(each.memory_bytes),

@@ -80,13 +80,22 @@ def measure_heads(subject: Subject, settings: ComposeSettings, stages: Stages) -
 
 def _times(layers: Sequence[HeadLayer], tables: Sequence[CostTable], idle: CostTable) -> HeadTimes:
     """Sort times by head."""
-    start = idle.segment_ms[0]
+    start = _start(tables, idle)
     found = {
-        head: tuple(max(0.0, ms - less) for ms, less in zip(row, start, strict=True))
+        head: tuple(ms - less for ms, less in zip(row, start, strict=True))
         for layer, table in zip(layers, tables, strict=True)
         for head, row in zip(layer.heads, table.head_ms, strict=True)
     }
     return HeadTimes(trunk=_trunk(layers, tables, start), head_ms=tuple(found[head] for head in sorted(found)))
+
+
+def _start(tables: Sequence[CostTable], idle: CostTable) -> tuple[float, ...]:
+    """What it takes to start a graph.
+
+    Segments and heads are started too, so it takes no longer than any of these. Where the idle graph was measured to
+    take longer, something else had the cores.
+    """
+    return _least([*idle.segment_ms, *(row for table in tables for row in (*table.segment_ms, *table.head_ms))])
 
 
 def _trunk(layers: Sequence[HeadLayer], tables: Sequence[CostTable], start: Sequence[float]) -> CostTable:
@@ -102,8 +111,8 @@ def _trunk(layers: Sequence[HeadLayer], tables: Sequence[CostTable], start: Sequ
         sum(row[bucket] for row in segments) - (first.segments - 1) * start[bucket]
         for bucket in range(len(first.buckets))
     ]
-    whole = [max(0.0, ms) for ms in _least([*(table.whole_ms for table in tables), together])]
-    return replace(first, segment_ms=segments, whole_ms=tuple(whole), head_ms=())
+    whole = _least([*(table.whole_ms for table in tables), together])
+    return replace(first, segment_ms=segments, whole_ms=whole, head_ms=())
 
 
 def _least(rows: Sequence[Sequence[float]]) -> tuple[float, ...]:

@@ -5,7 +5,7 @@ process. So the work has a thread of its own, and the caller's thread waits, rep
 """
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import CancelledError, ThreadPoolExecutor
 from queue import SimpleQueue
 from threading import Event
 from typing import TypeVar
@@ -28,18 +28,26 @@ def run_interruptible(work: Callable[[Report], Result], progress: Callable[[floa
         Exception: what `work` or `progress` raises.
     """
     shares: SimpleQueue[float | None] = SimpleQueue()
-    stopped = Event()
+    submitted, stopped = Event(), Event()
 
     def report(share: float) -> bool:
         shares.put(share)
         return not stopped.is_set()
 
+    def begin() -> Result:
+        submitted.wait()  # a thread whose start was interrupted is not known to the pool, which would not wait for it
+        if stopped.is_set():
+            raise CancelledError
+        return work(report)
+
     with ThreadPoolExecutor(max_workers=1, thread_name_prefix="eengines-build") as pool:
         try:
-            future = pool.submit(work, report)
+            future = pool.submit(begin)
             future.add_done_callback(lambda _: shares.put(None))
+            submitted.set()
             while (share := shares.get()) is not None:
                 progress(share)
             return future.result()
         finally:
             stopped.set()
+            submitted.set()

@@ -72,28 +72,28 @@ class LaneTurns:
 
     def next_segment(self, now_ns: int, *, door_open: bool, deadlines: bool) -> int | None:
         """The segment that runs next, 0: rows of the door; None: nothing can run."""
-        inside = self.look(door_open=door_open)
+        inside = self.look(door_open=door_open, deadlines=deadlines)
         chosen = choose(inside, self.forecast, now_ns, deadlines=deadlines)
         if chosen is None:
             return None
         self.held += chosen.held
         return chosen.segment
 
-    def look(self, *, door_open: bool) -> Inside:
-        """Who waits where now."""
+    def look(self, *, door_open: bool, deadlines: bool) -> Inside:
+        """Who waits where now; `deadlines`: whether anybody has one."""
         lane = self.lane
         at_door = min(rows_of(self.door.samples, lane.fold), lane.max_rows) if door_open else 0
         return Inside(
             waiting=(at_door, *lane.waiting[1:]),
             max_rows=lane.max_rows,
             since_ns=self._since_ns,
-            deadline_ns=self._deadline_ns,
+            deadline_ns=self._deadline_ns if deadlines else _no_deadline_ns,
             max_hold_ns=self._max_hold_ns,
         )
 
     def take(self, now_ns: int, may_enter: Callable[[Request], bool]) -> list[Chunk]:
         """Let as many samples enter as there is room for; see `DoorQueue.take`."""
-        rows = self.look(door_open=True).room
+        rows = self.look(door_open=True, deadlines=False).room
         chunks = self.door.take(rows * self.lane.fold, mixes=self.lane.mixes, may_enter=may_enter)
         for chunk in chunks:
             chunk.request.started_ns = chunk.request.started_ns or now_ns
@@ -141,6 +141,10 @@ class LaneTurns:
             head = self.door.head()
             return None if head is None else head.request.deadline_ns
         return earliest(self.lane.requests_at(segment))
+
+
+def _no_deadline_ns(_: int) -> None:
+    """Nobody has one."""
 
 
 def earliest(requests: Sequence[Request]) -> int | None:

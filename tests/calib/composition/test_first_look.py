@@ -117,3 +117,13 @@ def test_limits_that_cost_time_are_named():
     assert named.limit == "max_memory_bytes"
     free_ms = look.find(FREE, required=required, most=1).best[0][0]
     assert named.share == pytest.approx(1 - free_ms / heads.whole_ms)
+
+
+def test_no_limit_costs_time_where_none_is_taken():
+    """Times are estimates, and a table of costs may say 0."""
+    heads = synthetic_heads(120, of_tap=(2, 2), seed=1)
+    free = tuple(0.0 for _ in heads.trunk.buckets)
+    trunk = replace(heads.trunk, segment_ms=(free,) * heads.trunk.segments, whole_ms=free)
+    heads = replace(heads, trunk=trunk)
+    look, required = FirstLook(heads, table_of(heads)), heads.data(()).required(0.02)
+    assert binding_limits(look, replace(FREE, max_memory_bytes=0), required=required) == ()

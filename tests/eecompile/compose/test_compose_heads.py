@@ -20,6 +20,7 @@ from eecompile.compose.subject import Subject, load_subject
 from eecompile.network_values import network_values
 from eengines.errors import DataError, EngineError, UserError
 from eerun.costs import CostTable
+from eerun.measure_costs import measure_costs
 
 TAPS, KINDS = ("blocks.0", "blocks.1", "blocks.2"), ("linear", "pool")
 BUCKETS = (1, 2, 4, 8)
@@ -91,6 +92,21 @@ def test_every_head_and_segment_is_measured(measured):
     assert all(ms > 0 for row in trunk.segment_ms for ms in row)
     for bucket, whole in enumerate(trunk.whole_ms):
         assert whole <= sum(row[bucket] for row in trunk.segment_ms)
+
+
+def test_a_start_takes_no_longer_than_what_is_started(subject, settings, monkeypatch):
+    """The graph that does nothing is measured in a moment in which something else has the cores."""
+
+    def disturbed(*arguments):
+        *tables, idle = measure_costs(*arguments)
+        return (*tables, replace(idle, segment_ms=((1000.0,) * len(BUCKETS),)))
+
+    monkeypatch.setattr("eecompile.compose.measure_heads.measure_costs", disturbed)
+    found = measure_heads(subject, settings, SilentStages())
+    for bucket, whole in enumerate(found.trunk.whole_ms):
+        assert whole >= min(row[bucket] for row in found.trunk.segment_ms) > 0
+        assert all(row[bucket] >= 0 for row in found.head_ms)
+        assert any(row[bucket] > 0 for row in found.head_ms)
 
 
 def test_layers_have_one_head_of_a_tap(subject):

@@ -3,6 +3,7 @@
 import os
 import signal
 import threading
+import time
 
 import numpy as np
 import pytest
@@ -13,6 +14,7 @@ from required import require_rtx
 from eengines.device_engine import PlanOptions
 from eengines.errors import EngineError
 from eengines.nvinfer.build_plan import PlanBuilder, add_profiles
+from eengines.nvinfer.build_progress import BuildProgress
 from eengines.nvinfer.differences import known_cards
 from eengines.nvinfer.messages import messages
 from eengines.nvinfer.parse_graph import parse_graph
@@ -21,6 +23,7 @@ trt = require_rtx()
 
 HALF, FLOAT, BFLOAT = TensorProto.FLOAT16, TensorProto.FLOAT, TensorProto.BFLOAT16
 BUCKETS = PlanOptions(buckets=(1, 4))
+PATIENCE_S = 60
 
 
 def build(graph, card=(8, 0), *, options=BUCKETS, progress=lambda _: None):
@@ -184,32 +187,40 @@ def test_what_progress_raises_ends_the_build(error, graphs):
     assert len(build(graphs.convolutions()).content) > 1000
 
 
-def test_ctrl_c_ends_the_build(graphs):
+class InterruptedProgress(BuildProgress):
+    """Sends a real Ctrl-C from the first step that counts, and ends this step only when the build is told to stop."""
+
+    sent = False
+
+    def step(self, name, step):
+        goes_on = super().step(name, step)
+        if not self.sent and self._share > 0:
+            self.sent = True
+            os.kill(os.getpid(), signal.SIGINT)
+            end = time.monotonic() + PATIENCE_S
+            while goes_on and time.monotonic() < end:
+                time.sleep(0.001)
+                goes_on = super().step(name, step)
+        return goes_on
+
+
+@pytest.fixture
+def ctrl_c_is_heard():
+    """A shell that starts the tests in the background lets them ignore this signal."""
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@pytest.mark.usefixtures("ctrl_c_is_heard")
+def test_ctrl_c_ends_the_build(graphs, monkeypatch):
     """A real signal, while the library works."""
-    graph = graphs.convolutions(depth=40, width=64)
-    begun = threading.Event()
-
-    def interrupt():
-        begun.wait()
-        os.kill(os.getpid(), signal.SIGINT)
-
-    killer = threading.Thread(target=interrupt)
-    killer.start()
-    shares = []
-
-    def progress(share):
-        shares.append(share)
-        if share > 0:
-            begun.set()
-
-    def run():
-        build(graph, progress=progress)
-        killer.join()  # a signal that comes too late is caught here, and the last share is 1
-
+    monkeypatch.setattr("eengines.nvinfer.build_plan.BuildProgress", InterruptedProgress)
+    threads, shares = threading.active_count(), []
     with pytest.raises(KeyboardInterrupt):
-        run()
-    killer.join()
-    assert 0 < shares[-1] < 1
+        build(graphs.convolutions(), progress=shares.append)
+    assert shares[-1] < 1
+    assert threading.active_count() == threads, "nothing goes on"
 
 
 def test_threads_build_for_different_cards_at_once_and_keep_their_messages_apart(graphs):

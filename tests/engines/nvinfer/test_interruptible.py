@@ -6,6 +6,8 @@ import pytest
 
 from eengines.nvinfer.interruptible import run_interruptible
 
+WAIT_S = 60
+
 
 def test_shares_arrive_in_order_on_the_callers_thread():
     shares, threads = [], set()
@@ -49,3 +51,21 @@ def test_what_progress_raises_is_raised_after_the_work_has_stopped(error):
     with pytest.raises(error):
         run_interruptible(work, progress)
     assert len(ended) == 1
+
+
+def test_work_does_not_begin_when_its_thread_is_interrupted_while_it_starts(monkeypatch):
+    """Ctrl-C between the start of the thread and the moment in which the pool knows it."""
+    began, started = [], []
+    start = threading.Thread.start
+
+    def interrupted(thread):
+        start(thread)
+        started.append(thread)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        run_interruptible(began.append, lambda _: None)
+    started[0].join(WAIT_S)
+    assert not started[0].is_alive()
+    assert not began

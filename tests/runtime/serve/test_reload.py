@@ -12,6 +12,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import tritonclient.http as client
+from busy_engine import engine_busy
 from clients_under_load import under_load
 from raw_http import post
 from served_on_a_thread import served_on_thread
@@ -132,15 +133,18 @@ def test_load_takes_a_new_bundle_at_once(tiny_bundle, copied):
 
 
 def test_who_waits_in_the_old_model_is_answered_by_it(tiny_bundle, copied):
-    scheduling = eerun.SchedulerSettings(max_queue_delay_us=500_000)
     body = {"inputs": [{"name": "x", "shape": [1, 24], "datatype": "FP32", "data": tiny_bundle.x[0].tolist()}]}
-    with served_on_thread(settings_of(copied, reload_s=0.0, scheduling=scheduling)) as server:
+    with served_on_thread(settings_of(copied, reload_s=0.0)) as server:
         old = server.repository.get("tiny").model
-        with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            waiting = pool.submit(post, server, json.dumps(body).encode())
-            assert eventually(lambda: old.statistics().queued_requests == 1)
-            set_threshold(copied, None)
-            assert server.repository.reload("tiny")
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            with engine_busy(old, tiny_bundle.x):
+                waiting = pool.submit(post, server, json.dumps(body).encode())
+                assert eventually(lambda: old.statistics().queued_requests == 1)
+                set_threshold(copied, None)
+                reloading = pool.submit(server.repository.reload, "tiny")
+                assert eventually(lambda: server.repository.get("tiny").version == "2")
+                assert not waiting.done()
+            assert reloading.result(10)
             reply = waiting.result(10)
     assert (reply.status, json.loads(reply.body)["model_version"]) == (200, "1")
 

@@ -90,7 +90,7 @@ def until_refused(server: ServedProcess) -> None:
 
 
 def test_who_waits_is_answered_while_the_server_drains(tiny_bundle):
-    with served_process(tiny_bundle.path, *FLAGS, "--max-queue-delay-us", "700000") as server:
+    with served_process(tiny_bundle.path, *FLAGS, "--max-queue-delay-us", "3000000") as server:
         with connect(server) as waiting, connect(server) as idle:
             waiting.sendall(infer_head(len(BODY)) + BODY)
             until_queued(server)

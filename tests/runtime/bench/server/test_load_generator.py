@@ -66,7 +66,7 @@ def test_latency_counts_from_the_schedule_when_connections_run_out():
     assert recorded.waited == 4
     assert recorded.status.tolist() == [200] * 6
     assert recorded.latency_ns.max() >= 0.29e9
-    assert (recorded.late_ns > 0.09e9).sum() == 4
+    assert (np.sort(recorded.late_ns)[2:] > 0.09e9).all(), "those that waited are late, whatever the others are"
 
 
 def test_refusals_and_lost_connections_are_told_apart():

@@ -7,6 +7,7 @@ import pytest
 from grpc_on_a_thread import grpc_on_thread
 from tritonclient.grpc import service_pb2
 
+from eerun.serve.grpc.arrival import Messages
 from eerun.serve.grpc.convert import read_request
 from eerun.serve.settings import ServeSettings
 
@@ -43,15 +44,33 @@ def test_a_call_that_sends_no_message_ends(tiny_bundle):
             release.set()
 
 
-def test_stopping_does_not_wait_for_messages(tiny_bundle):
-    """Nobody would end these calls before half an hour is over."""
+@pytest.fixture
+def reading(monkeypatch):
+    """Released by each call that waits for its message in a server of this process."""
+    found, read = threading.Semaphore(0), Messages.read
+
+    def told(self, context):
+        found.release()
+        return read(self, context)
+
+    monkeypatch.setattr(Messages, "read", told)
+    return found
+
+
+def test_stopping_does_not_wait_for_messages(tiny_bundle, reading):
+    """Nobody would end these calls before half an hour is over.
+
+    Calls that have not come so far are no concern of this test: gRPC itself ends these, some of them as cancelled.
+    """
     release = threading.Event()
     with grpc_on_thread(settings(tiny_bundle.path, request_timeout_s=1800.0)) as server:
         channel = grpc.insecure_channel(server.url)
         calls = silent_calls(channel, release, 20)
-        grpc.channel_ready_future(channel).result(WAIT_S)
+        assert all(reading.acquire(timeout=WAIT_S) for _ in calls)
     try:
-        assert all(call.exception(WAIT_S).code() is grpc.StatusCode.UNAVAILABLE for call in calls)
+        ends = [call.exception(WAIT_S) for call in calls]
+        assert [end.code() for end in ends] == [grpc.StatusCode.UNAVAILABLE] * len(calls)
+        assert all("the server is being stopped" in end.details() for end in ends)
     finally:
         release.set()
         channel.close()

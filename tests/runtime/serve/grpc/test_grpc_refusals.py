@@ -3,12 +3,12 @@
 import asyncio
 import threading
 import time
-from contextlib import contextmanager
 
 import grpc
 import numpy as np
 import pytest
 import tritonclient.grpc as client
+from busy_engine import engine_busy
 from grpc_on_a_thread import grpc_on_thread
 from tritonclient.grpc import service_pb2, service_pb2_grpc
 
@@ -46,24 +46,6 @@ def model_of(server):
     return server.repository.get("tiny").model
 
 
-@contextmanager
-def engine_busy(server, x):
-    """The thread of the engine hands an answer to somebody who takes his time."""
-    began, go_on = threading.Event(), threading.Event()
-
-    def hold(_):
-        began.set()
-        go_on.wait(WAIT_S)
-
-    future = model_of(server).submit(x[:1], max_exit=0, on_exit=hold)
-    assert began.wait(WAIT_S)
-    try:
-        yield
-    finally:
-        go_on.set()
-        future.result(WAIT_S)
-
-
 def wait_until(what):
     end = time.monotonic() + WAIT_S
     while not what():
@@ -85,7 +67,7 @@ def stub(server):
 
 def test_overload_says_when_to_try_again(server, tiny_bundle, seen):
     ask = stub(server).ModelInfer
-    with engine_busy(server, tiny_bundle.x):
+    with engine_busy(model_of(server), tiny_bundle.x):
         waiting = [ask.future(request(tiny_bundle.x[:4])) for _ in range(2)]
         wait_until(lambda: model_of(server).statistics().queued_samples == 8)
         with pytest.raises(grpc.RpcError, match="wait") as caught:
@@ -101,8 +83,9 @@ def test_overload_says_when_to_try_again(server, tiny_bundle, seen):
 
 
 def test_a_deadline_that_passes_while_it_waits(server, tiny_bundle):
-    with engine_busy(server, tiny_bundle.x):
+    with engine_busy(model_of(server), tiny_bundle.x):
         asked = stub(server).ModelInfer.future(request(tiny_bundle.x[:2], deadline_ms=100.0))
+        wait_until(lambda: model_of(server).statistics().queued_samples == 2)
         time.sleep(0.15)
     with pytest.raises(grpc.RpcError, match="deadline") as caught:
         asked.result(WAIT_S)
@@ -111,12 +94,14 @@ def test_a_deadline_that_passes_while_it_waits(server, tiny_bundle):
 
 
 def test_time_that_the_client_waits_is_the_deadline(server, tiny_bundle, seen):
-    with engine_busy(server, tiny_bundle.x):
+    with engine_busy(model_of(server), tiny_bundle.x):
+        channel = grpc.insecure_channel(server.url)
+        grpc.channel_ready_future(channel).result(WAIT_S)  # none of the client's time is spent on it
         with pytest.raises(grpc.RpcError) as caught:
-            stub(server).ModelInfer(request(tiny_bundle.x[:2]), timeout=0.1)
+            service_pb2_grpc.GRPCInferenceServiceStub(channel).ModelInfer(request(tiny_bundle.x[:2]), timeout=1.0)
         assert caught.value.code() is grpc.StatusCode.DEADLINE_EXCEEDED
         wait_until(lambda: len(seen) == 1)
-        assert 0 < seen[0].request.parameters["deadline_ms"] <= 100
+        assert 0 < seen[0].request.parameters["deadline_ms"] <= 1020  # gRPC sends it rounded up, by 1 %
     wait_until(lambda: sum(model_of(server).statistics().failures.values()) == 1)
     assert server.repository.counts.failures() == {}
 
@@ -127,7 +112,7 @@ def test_own_deadline_comes_before_the_clients_patience(server, tiny_bundle, see
 
 
 def test_a_call_that_is_cancelled_never_runs(server, tiny_bundle, seen):
-    with engine_busy(server, tiny_bundle.x):
+    with engine_busy(model_of(server), tiny_bundle.x):
         call = stub(server).ModelInfer.future(request(tiny_bundle.x[:2]))
         wait_until(lambda: model_of(server).statistics().queued_samples == 2)
         call.cancel()

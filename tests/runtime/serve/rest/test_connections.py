@@ -3,9 +3,11 @@
 import json
 import socket
 import time
+from contextlib import suppress
 
 import numpy as np
 import pytest
+from busy_engine import engine_busy
 from raw_http import ask, connect, infer_head, is_closed, post, read_reply
 from served_on_a_thread import served_on_thread
 
@@ -13,7 +15,7 @@ from eerun.scheduler import SchedulerSettings
 from eerun.serve.counts import Reason
 from eerun.serve.settings import ServeSettings
 
-LIMIT, TIMEOUT_S = 200_000, 0.5
+LIMIT, WAIT_S = 200_000, 20
 BODY = json.dumps({"inputs": [{"name": "x", "shape": [1, 24], "datatype": "FP32", "data": [0.5] * 24}]}).encode()
 GOOD = infer_head(len(BODY)) + BODY
 
@@ -24,10 +26,9 @@ def settings_of(tiny_bundle, **change):
 
 
 @pytest.fixture(scope="module")
-def waiting(tiny_bundle):
-    """A server where one sample waits 0.4 s for another, and two may wait."""
-    scheduling = SchedulerSettings(max_queue_delay_us=400_000, max_queue=2)
-    with served_on_thread(settings_of(tiny_bundle, scheduling=scheduling)) as found:
+def narrow(tiny_bundle):
+    """A server where two samples may wait."""
+    with served_on_thread(settings_of(tiny_bundle, scheduling=SchedulerSettings(max_queue=2))) as found:
         yield found
 
 
@@ -169,14 +170,19 @@ def test_more_connections_than_there_may_be(server):
     finally:
         for sock in held:
             sock.close()
-    deadline = time.monotonic() + 5
-    while (reply := ask(server, GOOD)).status == 503:
-        assert time.monotonic() < deadline
-    assert reply.status == 200
+    replies = []
+
+    def is_answered():
+        with suppress(ConnectionError):  # a reply to what is refused can be lost: it is closed before it has asked
+            replies.append(ask(server, GOOD).status)
+        return 200 in replies
+
+    assert eventually(is_answered)
+    assert set(replies) <= {503, 200}
 
 
 def test_a_connection_that_is_not_used_is_closed(tiny_bundle):
-    settings = settings_of(tiny_bundle, keep_alive_s=0.2)
+    settings = settings_of(tiny_bundle, keep_alive_s=1.0)  # used well before it is over, on a busy machine too
     with served_on_thread(settings) as server, connect(server) as silent, connect(server) as used:
         used.sendall(GOOD)
         assert read_reply(used).status == 200
@@ -218,7 +224,7 @@ def send_for_ever(sock, content, while_it_blocks):
 
 
 def eventually(holds) -> bool:
-    deadline = time.monotonic() + 5
+    deadline = time.monotonic() + WAIT_S
     while not holds():
         if time.monotonic() > deadline:
             return False
@@ -226,45 +232,47 @@ def eventually(holds) -> bool:
     return True
 
 
-def test_a_call_is_cancelled_when_its_client_goes_away(waiting):
-    model = waiting.repository.get("tiny").model
-    before = model.statistics()
-    with connect(waiting) as sock:
-        sock.sendall(GOOD)
-        assert eventually(lambda: model.statistics().queued_requests == 1)
-    assert eventually(lambda: model.statistics().queued_requests == 0)
-    after = model.statistics()
+def test_a_call_is_cancelled_when_its_client_goes_away(narrow, tiny_bundle):
+    model = narrow.repository.get("tiny").model
+    with engine_busy(model, tiny_bundle.x):
+        before = model.statistics()
+        with connect(narrow) as sock:
+            sock.sendall(GOOD)
+            assert eventually(lambda: model.statistics().queued_requests == 1)
+        assert eventually(lambda: model.statistics().queued_requests == 0)
+        after = model.statistics()
     assert after.requests == before.requests
     assert after.samples == before.samples
     assert after.failures.get("CancelledError", 0) - before.failures.get("CancelledError", 0) == 1
 
 
-def test_who_goes_away_in_the_middle_of_a_body_is_counted(waiting):
-    failures = waiting.repository.counts.failures
+def test_who_goes_away_in_the_middle_of_a_body_is_counted(narrow):
+    failures = narrow.repository.counts.failures
     before = failures().get(("tiny", Reason.CANCELED), 0)
-    with connect(waiting) as sock:
+    with connect(narrow) as sock:
         sock.sendall(GOOD[:-10])
     assert eventually(lambda: failures().get(("tiny", Reason.CANCELED), 0) == before + 1)
 
 
-def test_a_full_queue_says_when_to_come_back(waiting):
-    model = waiting.repository.get("tiny").model
-    with connect(waiting) as first, connect(waiting) as second:
-        for number, sock in enumerate((first, second), start=1):
-            sock.sendall(GOOD)
-            assert eventually(lambda number=number: model.statistics().queued_requests == number)
-        reply = ask(waiting, GOOD)
+def test_a_full_queue_says_when_to_come_back(narrow, tiny_bundle):
+    model = narrow.repository.get("tiny").model
+    with connect(narrow) as first, connect(narrow) as second:
+        with engine_busy(model, tiny_bundle.x):
+            for number, sock in enumerate((first, second), start=1):
+                sock.sendall(GOOD)
+                assert eventually(lambda number=number: model.statistics().queued_requests == number)
+            reply = ask(narrow, GOOD)
         assert (reply.status, int(reply.headers["retry-after"]) >= 1) == (503, True)
         assert [read_reply(sock).status for sock in (first, second)] == [200, 200]
 
 
-def test_more_samples_than_can_ever_wait(waiting):
+def test_more_samples_than_can_ever_wait(narrow):
     three = json.dumps({"inputs": [{"name": "x", "shape": [3, 24], "datatype": "FP32", "data": [0.5] * 72}]})
-    assert post(waiting, three.encode()).status == 400
+    assert post(narrow, three.encode()).status == 400
 
 
-def test_a_deadline_that_cannot_be_kept(waiting):
-    reply = post(waiting, BODY[:-1] + b', "parameters": {"deadline_ms": 0.0001}}')
+def test_a_deadline_that_cannot_be_kept(narrow):
+    reply = post(narrow, BODY[:-1] + b', "parameters": {"deadline_ms": 0.0001}}')
     assert (reply.status, "deadline" in reply.error) == (504, True)
 
 
