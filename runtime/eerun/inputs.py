@@ -61,7 +61,7 @@ def _by_entry(given: Any, entries: Sequence[InputEntry]) -> list[tuple[InputEntr
     else:
         names = ", ".join(entry.name for entry in entries)
         raise InputError("input", f"got one array, expected a mapping with {names}", "Give one array for each name")
-    unknown = sorted(set(named) - {entry.name for entry in entries})
+    unknown = sorted(named.keys() - {entry.name for entry in entries})
     if unknown:
         raise InputError("input", f"got {unknown}, which the network does not have", "Remove them")
     return [(entry, named.get(entry.name)) for entry in entries]
@@ -75,7 +75,7 @@ def _same_number(counts: Mapping[str, int]) -> None:
 def _check(value: Any, entry: InputEntry) -> Array:
     """Check one input; text is made only for a refusal, because this runs for every call."""
     array = value if isinstance(value, np.ndarray) else _as_array(value, entry)
-    if array.dtype != entry.dtype or array.shape[1:] != entry.shape or not array.ndim or not len(array):
+    if array.dtype != _dtype(entry.dtype) or array.shape[1:] != entry.shape or not array.ndim or not len(array):
         _check_length(array, entry)
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         rows = np.flatnonzero(~np.isfinite(array.reshape(len(array), -1)).all(axis=1))
@@ -106,6 +106,12 @@ def _check_length(array: Array, entry: InputEntry) -> None:
     if len(behind):
         problem = f"got a length of {length}, expected at most {greatest}; samples {behind[:5].tolist()} are longer"
         raise InputError(f"input {entry.name!r}", problem, "Cut them to that length")
+
+
+@cache
+def _dtype(name: str) -> np.dtype[Any]:
+    """Make a type of its name once: numpy takes long to do so."""
+    return np.dtype(name)
 
 
 @cache

@@ -41,7 +41,7 @@ def test_times_of_the_scheduler_are_parts_of_the_process_s(scheduler):
     assert 0 < scheduler["submit_share"].value < 1
     for row in scheduler["blocks"]:
         assert 0 < row["engine"] < row["scheduler"] < row["process"]
-        assert row["answered"] >= row["runs"] / 2 > 0
+        assert row["answered"] > 0 < row["runs"]
     assert scheduler["scheduler_us_a_call"] < scheduler["process_cpu_us_a_call"]
 
 

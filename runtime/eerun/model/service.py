@@ -157,6 +157,9 @@ class Service:
 
     def running(self) -> Scheduler:
         """Return the scheduler, which begins with the first call that needs it."""
+        running = self.scheduler
+        if running is not None and self._refusal is None:  # one that closes meanwhile refuses by itself
+            return running
         with self._lock:
             self.check_open()
             if self.scheduler is None:

@@ -95,8 +95,12 @@ class Dispatcher:
         if request.count > most:
             problem = f"got {request.count} samples, at most {most} may wait"
             raise InputError("input", problem, "Send it in parts, or give a larger max_queue")
-        shares = self._lanes.share(request.inputs, request.count) if self._lanes.lengths else (None,)
-        request.places = tuple(Waiting(request, share, patience_ns=self._patience_ns) for share in shares)
+        patience_ns = self._patience_ns
+        if not self._lanes.lengths:
+            request.places = (Waiting(request, None, patience_ns=patience_ns),)
+            return
+        shares = self._lanes.share(request.inputs, request.count)
+        request.places = tuple(Waiting(request, share, patience_ns=patience_ns) for share in shares)
 
     def admit(self, request: Request, now_ns: int) -> None:
         """Let a call wait that was placed; one that cannot be answered in time is put among those that are refused.

@@ -1,15 +1,15 @@
 """A request and what became of it, for logs and spans."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+
+import msgspec
 
 from eerun.serve.oip.requests import InferRequest, InferResponse
 
 __all__ = ["Exchange", "Observer"]
 
 
-@dataclass(frozen=True, kw_only=True)
-class Exchange:
+class Exchange(msgspec.Struct, frozen=True, kw_only=True):
     """One inference request over the network.
 
     Attributes:

@@ -13,6 +13,7 @@ from eerun.serve.counts import Counts
 from eerun.serve.ended import Ended, with_ended
 from eerun.serve.errors import UnknownModelError
 from eerun.serve.load_thread import LoadThread
+from eerun.serve.oip.largest_body import largest_body
 from eerun.serve.open_model import bundle_sha256, open_model
 from eerun.serve.settings import ServeSettings
 
@@ -32,6 +33,7 @@ class Served:
         loaded_at_utc: when it was loaded, ISO 8601.
         bundle_sha256: digest of its manifest.
         path: the bundle's folder.
+        most_bytes: of the largest body of a request that it takes, also after it is unpacked.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Served:
     loaded_at_utc: str
     bundle_sha256: str
     path: Path
+    most_bytes: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -202,6 +205,7 @@ class Repository:
 def _open(name: str, path: Path, version: str, settings: ServeSettings, digest: str) -> Served:
     """Open a bundle that was checked and has this digest."""
     model = open_model(path, settings)
+    largest = largest_body(model.manifest.inputs, settings.scheduling.max_queue)
     served = Served(
         name=name,
         version=version,
@@ -209,6 +213,7 @@ def _open(name: str, path: Path, version: str, settings: ServeSettings, digest: 
         loaded_at_utc=datetime.now(UTC).isoformat(timespec="seconds"),
         bundle_sha256=digest,
         path=path,
+        most_bytes=min(settings.max_request_bytes, largest),
     )
     try:
         same = bundle_sha256(path) == digest

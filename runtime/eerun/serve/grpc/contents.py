@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from eerun.serve.errors import RequestError
+from eerun.serve.grpc.parameters import parameters_of
 from eerun.serve.oip.datatypes import dtype_of
 from eerun.serve.oip.tensors import Tensor, check_shape, tensor_from_bytes
 
@@ -24,6 +25,8 @@ CONTENTS = {
     "FP64": ("fp64_contents", "float64"),
 }
 """Field of `InferTensorContents` for each datatype, and what its numbers are. `FP16` only comes as raw bytes."""
+PIECE = 16 * 1024
+"""So many numbers are read at a time: Python's lock is held until they are, and nobody else is served."""
 REGION = "shared_memory_region"
 
 
@@ -35,7 +38,7 @@ def tensors_of(request: Any) -> tuple[Tensor, ...]:
     """
     inputs, raw = request.inputs, request.raw_input_contents
     for each in inputs:
-        if REGION in each.parameters:
+        if parameters_of(each.parameters).get(REGION):
             problem = "it lies in shared memory, which this server does not read"
             raise RequestError(_where(each), problem, "Send the data in the request")
         if raw and each.HasField("contents"):
@@ -59,13 +62,17 @@ def _typed(each: Any) -> Tensor:
         problem = f"{each.datatype} has no field in InferTensorContents"
         raise RequestError(_where(each), problem, "Send raw_input_contents")
     field, sent = CONTENTS[each.datatype]
-    numbers = np.array(getattr(each.contents, field), sent)
-    if len(numbers) != elements:
-        problem = f"got {len(numbers)} {field}, expected {elements} for {each.datatype} {list(each.shape)}"
+    given = getattr(each.contents, field)
+    if len(given) != elements:
+        problem = f"got {len(given)} {field}, expected {elements} for {each.datatype} {list(each.shape)}"
         raise RequestError(_where(each), problem, "Send as many numbers as the shape says")
-    array = numbers.astype(dtype)
-    if array.dtype.kind in "iu" and not np.array_equal(array, numbers):
-        raise RequestError(_where(each), f"numbers do not fit into {each.datatype}", "Send numbers of that type")
+    array = np.empty(elements, dtype)
+    for start in range(0, elements, PIECE):
+        part = slice(start, start + PIECE)
+        numbers = np.array(given if elements <= PIECE else given[part], sent)
+        array[part] = numbers
+        if dtype.kind in "iu" and not np.array_equal(array[part], numbers):
+            raise RequestError(_where(each), f"numbers do not fit into {each.datatype}", "Send numbers of that type")
     return Tensor(name=each.name, datatype=each.datatype, shape=tuple(each.shape), array=array.reshape(each.shape))
 
 

@@ -1,18 +1,19 @@
 """Requests and answers of the protocol, from and to gRPC's messages."""
 
-from math import inf
 from typing import Any
 
 from eerun.serve.errors import RequestError
 from eerun.serve.grpc.contents import tensors_of
 from eerun.serve.grpc.messages import message
 from eerun.serve.grpc.parameters import parameters_of, write_parameters
-from eerun.serve.oip.requests import InferRequest, InferResponse
+from eerun.serve.oip.answer import LONGEST_DEADLINE_MS
+from eerun.serve.oip.requests import InferRequest, InferResponse, Parameter
 
 __all__ = ["read_request", "write_response"]
 
 _Response = message("ModelInferResponse")
-UNKNOWN = ("classification", "shared_memory_region")
+SHORTEST_S = 1e-6
+NOT_HERE = ("classification", "shared_memory_region")
 """Parameters of Triton's outputs that would change what the client gets; others mean nothing here."""
 
 
@@ -21,30 +22,35 @@ def read_request(sent: Any, remaining_s: float | None) -> InferRequest:
 
     Args:
         sent: the message.
-        remaining_s: seconds until the client stops waiting; None: it does not say. The smaller of this and
-            `deadline_ms` counts.
+        remaining_s: seconds from its arrival until the client stops waiting; None: it does not say. The smaller of
+            this and `deadline_ms` counts.
 
     Raises:
         RequestError: it is not what the protocol says.
     """
     for output in sent.outputs:
-        for name in UNKNOWN:
-            if name in output.parameters:
-                problem = f"parameter {name!r} is not known here"
-                raise RequestError(f"output {output.name[:64]!r}", problem, "Ask for the tensor itself")
-    parameters = parameters_of(sent.parameters)
-    if remaining_s is not None:
-        left_ms, own = max(remaining_s, 1e-6) * 1000, parameters.get("deadline_ms", inf)
-        if not isinstance(own, bool | str) and not own <= left_ms:
-            parameters["deadline_ms"] = left_ms
+        values = parameters_of(output.parameters)
+        for name in NOT_HERE:
+            if values.get(name):
+                problem = f"got parameter {name}, which this server does not have"
+                raise RequestError(f"output {output.name[:64]!r}", problem, "Remove it")
     return InferRequest(
         model=sent.model_name,
         version=sent.model_version or None,
         id=sent.id,
-        parameters=parameters,
+        parameters=_with_deadline(parameters_of(sent.parameters), remaining_s),
         inputs=tensors_of(sent),
         outputs=tuple(output.name for output in sent.outputs),
     )
+
+
+def _with_deadline(parameters: dict[str, Parameter], remaining_s: float | None) -> dict[str, Parameter]:
+    """The parameters, with the client's patience as deadline where it ends earlier; what is no deadline stays."""
+    own = parameters.get("deadline_ms", LONGEST_DEADLINE_MS)
+    if remaining_s is None or isinstance(own, bool | str):
+        return parameters
+    left_ms = max(remaining_s, SHORTEST_S) * 1000
+    return {**parameters, "deadline_ms": left_ms} if left_ms < own <= LONGEST_DEADLINE_MS else parameters
 
 
 def write_response(response: InferResponse) -> Any:

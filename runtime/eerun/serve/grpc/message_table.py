@@ -45,9 +45,12 @@ STATISTICS = {
     "ModelStatisticsRequest": "string name 1, string version 2",
     "ModelStatisticsResponse": "ModelStatistics[] model_stats 1",
     "ModelStatistics": "string name 1, string version 2, uint64 inference_count 4, uint64 execution_count 5, "
-    "InferStatistics inference_stats 6",
+    "InferStatistics inference_stats 6, InferBatchStatistics[] batch_stats 7",
     "InferStatistics": "StatisticDuration success 1, StatisticDuration fail 2, StatisticDuration queue 3, "
-    "StatisticDuration compute_infer 5",
+    "StatisticDuration compute_input 4, StatisticDuration compute_infer 5, StatisticDuration compute_output 6, "
+    "StatisticDuration cache_hit 7, StatisticDuration cache_miss 8",
+    "InferBatchStatistics": "uint64 batch_size 1, StatisticDuration compute_input 2, "
+    "StatisticDuration compute_infer 3, StatisticDuration compute_output 4",
     "StatisticDuration": "uint64 count 1, uint64 ns 2",
 }
 
@@ -56,8 +59,9 @@ CONFIG = {
     "ModelConfigResponse": "ModelConfig config 1",
     "ModelConfig": "string name 1, string platform 2, int32 max_batch_size 4, ModelInput[] input 5, "
     "ModelOutput[] output 6, ModelDynamicBatching dynamic_batching 11, string backend 17",
-    "ModelInput": "string name 1, DataType data_type 2, int64[] dims 4",
-    "ModelOutput": "string name 1, DataType data_type 2, int64[] dims 3",
+    "ModelInput": "string name 1, DataType data_type 2, int64[] dims 4, ModelTensorReshape reshape 5",
+    "ModelOutput": "string name 1, DataType data_type 2, int64[] dims 3, ModelTensorReshape reshape 5",
+    "ModelTensorReshape": "int64[] shape 1",
     "ModelDynamicBatching": "uint64 max_queue_delay_microseconds 2",
 }
 
@@ -69,6 +73,9 @@ REPOSITORY = {
     "RepositoryModelLoadRequest": "string repository_name 1, string model_name 2, "
     "map:ModelRepositoryParameter parameters 3",
     "RepositoryModelLoadResponse": "",
+    "RepositoryModelUnloadRequest": "string repository_name 1, string model_name 2, "
+    "map:ModelRepositoryParameter parameters 3",
+    "RepositoryModelUnloadResponse": "",
 }
 
 MESSAGES = {
@@ -117,5 +124,6 @@ METHODS = (
     "ModelStatistics",
     "RepositoryIndex",
     "RepositoryModelLoad",
+    "RepositoryModelUnload",
 )
 """Of `inference.GRPCInferenceService`; the messages of `Name` are `NameRequest` and `NameResponse`."""

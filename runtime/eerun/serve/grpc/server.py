@@ -9,10 +9,11 @@ import grpc
 from eengines.errors import EEError, UserError
 from eerun.serve.exchange import Observer
 from eerun.serve.exchanges import Exchanges
-from eerun.serve.grpc.arrival import Messages
+from eerun.serve.grpc.arrival import Arrived, Messages
 from eerun.serve.grpc.health import Health
 from eerun.serve.grpc.message_table import HEALTH, INFERENCE, METHODS
 from eerun.serve.grpc.messages import message
+from eerun.serve.grpc.parse import parse_small
 from eerun.serve.grpc.service import Service
 from eerun.serve.grpc.status import refusal_of
 from eerun.serve.repository import Repository
@@ -20,8 +21,10 @@ from eerun.serve.settings import ServeSettings
 
 __all__ = ["GrpcServer", "start_grpc"]
 
-Method = Callable[[Any, "grpc.aio.ServicerContext"], Awaitable[Any]]
+Method = Callable[[Arrived, "grpc.aio.ServicerContext"], Awaitable[Any]]
 
+INFER = "ModelInfer"
+"""Its messages are large, and it parses them itself."""
 MAX_HEADER_BYTES = 16 * 1024
 KEEPALIVE_TIMEOUT_S = 20.0
 """How long a client has to answer a ping, before its connection counts as lost."""
@@ -67,11 +70,14 @@ async def start_grpc(repository: Repository, settings: ServeSettings, observers:
     server = grpc.aio.server(options=_options(settings), maximum_concurrent_rpcs=settings.max_connections)
     messages = Messages(settings.request_timeout_s)
     service = Service(repository, Exchanges("grpc", repository, observers))
-    methods = {name: getattr(service, _snake(name)) for name in METHODS}
+    methods = {name: _parsed(getattr(service, _snake(name)), message(f"{name}Request")) for name in METHODS}
+    check = _parsed(Health(repository).check, message("HealthCheckRequest", HEALTH))
     server.add_generic_rpc_handlers(
         (
-            _handlers(f"{INFERENCE}.GRPCInferenceService", INFERENCE, methods, messages),
-            _handlers(f"{HEALTH}.Health", HEALTH, {"Check": Health(repository).check}, messages, prefix="Health"),
+            _handlers(
+                f"{INFERENCE}.GRPCInferenceService", INFERENCE, {**methods, INFER: service.model_infer}, messages
+            ),
+            _handlers(f"{HEALTH}.Health", HEALTH, {"Check": check}, messages, prefix="Health"),
         )
     )
     address = f"[{settings.host}]" if ":" in settings.host else settings.host
@@ -106,13 +112,12 @@ def _ms(seconds: float) -> int:
 
 
 def _handlers(service: str, package: str, methods: dict[str, Method], messages: Messages, prefix: str = "") -> Any:
-    """The handlers of a service, whose messages are `NameRequest` and `NameResponse`."""
+    """The handlers of a service, whose answers are `NameResponse`; requests come to them as bytes."""
     return grpc.method_handlers_generic_handler(
         service,
         {
             name: grpc.stream_unary_rpc_method_handler(  # as a client sees it, the same as unary: it begins earlier
                 _told(method, messages),
-                request_deserializer=message(f"{prefix}{name}Request", package).FromString,
                 response_serializer=message(f"{prefix}{name}Response", package).SerializeToString,
             )
             for name, method in methods.items()
@@ -120,13 +125,21 @@ def _handlers(service: str, package: str, methods: dict[str, Method], messages: 
     )
 
 
-def _told(method: Method, messages: Messages) -> Method:
-    """The method; errors of this project become status codes."""
+def _parsed(method: Callable[..., Awaitable[Any]], kind: Any) -> Method:
+    """A method that takes a message, which is a small one, of the bytes that arrived."""
+
+    async def parsed(arrived: Arrived, context: "grpc.aio.ServicerContext") -> Any:
+        return await method(parse_small(kind, arrived.take()), context)
+
+    return parsed
+
+
+def _told(method: Method, messages: Messages) -> Callable[[Any, "grpc.aio.ServicerContext"], Awaitable[Any]]:
+    """The method as gRPC calls it; errors of this project become status codes."""
 
     async def told(_: Any, context: "grpc.aio.ServicerContext") -> Any:
         try:
-            sent = await messages.read(context)
-            return await method(sent, context)
+            return await method(await messages.read(context), context)
         except EEError as error:
             code, details, trailing = refusal_of(error)
             await context.abort(code, details, trailing)

@@ -1,8 +1,9 @@
 """Answer a request with the model that it names."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from time import perf_counter_ns
+
+import msgspec
 
 from eengines.errors import ClosedError
 from eengines.tensors import Array
@@ -21,13 +22,12 @@ MOST_EXITS = 2**31
 NS_PER_MS = 1e6
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Terms:
+class _Terms(msgspec.Struct, frozen=True, kw_only=True):
     """The parameters of a request that have a meaning here."""
 
-    deadline_ms: float | None
-    max_exit: int | None
-    min_exit: int
+    deadline_ms: float | None = None
+    max_exit: int | None = None
+    min_exit: int = 0
 
 
 async def answer(repository: Repository, request: InferRequest, *, accepted_ns: int | None = None) -> InferResponse:
@@ -91,6 +91,8 @@ def _outputs(names: Sequence[str]) -> tuple[str, ...]:
 
 
 def _terms(parameters: Mapping[str, Parameter]) -> _Terms:
+    if not parameters:
+        return _Terms()
     deadline_ms = parameters.get("deadline_ms")
     if deadline_ms is not None and (isinstance(deadline_ms, bool | str) or not 0 < deadline_ms <= LONGEST_DEADLINE_MS):
         problem = f"got {shown(deadline_ms)}, expected milliseconds, more than 0 and at most {LONGEST_DEADLINE_MS}"
@@ -119,7 +121,8 @@ def _tensors(result: Result, names: Sequence[str]) -> tuple[Tensor, ...]:
         "exit_index": result.exit_index,
         "exit_confidence": result.confidence,
     }
-    return tuple(
-        Tensor(name=name, datatype=OUTPUT_DATATYPES[name], shape=arrays[name].shape, array=arrays[name])
-        for name in names
-    )
+    tensors = []
+    for name in names:
+        array = arrays[name]
+        tensors.append(Tensor(name=name, datatype=OUTPUT_DATATYPES[name], shape=array.shape, array=array))
+    return tuple(tensors)

@@ -9,7 +9,10 @@ __all__ = ["model_configuration"]
 
 
 def model_configuration(served: Served) -> dict[str, Any]:
-    """Return name, inputs, outputs and batching of a model; shapes without the batch axis."""
+    """Return name, inputs, outputs and batching of a model; shapes without the batch axis.
+
+    Fields and values are those of Triton's `ModelConfig`; every transport tells these.
+    """
     metadata = model_metadata(served)
     return {
         "name": served.name,
@@ -18,6 +21,7 @@ def model_configuration(served: Served) -> dict[str, Any]:
         "max_batch_size": served.model.max_batch,
         "input": [_tensor(tensor) for tensor in metadata["inputs"]],
         "output": [_tensor(tensor) for tensor in metadata["outputs"]],
+        "dynamic_batching": {},
     }
 
 

@@ -6,7 +6,7 @@ import numpy as np
 
 from eerun.serve.errors import RequestError
 
-__all__ = ["datatype_of", "dtype_of"]
+__all__ = ["NAMES", "datatype_of", "dtype_of"]
 
 DTYPES: dict[str, np.dtype[Any]] = {
     "BOOL": np.dtype("bool"),
@@ -22,7 +22,9 @@ DTYPES: dict[str, np.dtype[Any]] = {
     "FP32": np.dtype("<f4"),
     "FP64": np.dtype("<f8"),
 }
-DATATYPES = {dtype.name: name for name, dtype in DTYPES.items()}
+NAMES = {datatype: dtype.name for datatype, dtype in DTYPES.items()}
+"""Numpy's name of each, as bundles declare it."""
+DATATYPES = {name: datatype for datatype, name in NAMES.items()}
 
 
 def dtype_of(datatype: str) -> np.dtype[Any]:

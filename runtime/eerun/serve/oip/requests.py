@@ -1,7 +1,8 @@
 """A request and its answer, as every transport has them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+
+import msgspec
 
 from eerun.model import Result
 from eerun.serve.oip.tensors import Tensor
@@ -11,8 +12,7 @@ __all__ = ["InferRequest", "InferResponse", "Parameter"]
 Parameter = bool | int | float | str
 
 
-@dataclass(frozen=True, kw_only=True)
-class InferRequest:
+class InferRequest(msgspec.Struct, frozen=True, kw_only=True):
     """What a client asks.
 
     Attributes:
@@ -28,12 +28,11 @@ class InferRequest:
     inputs: tuple[Tensor, ...]
     version: str | None = None
     id: str = ""
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = msgspec.field(default_factory=dict)
     outputs: tuple[str, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
-class InferResponse:
+class InferResponse(msgspec.Struct, frozen=True, kw_only=True):
     """What it gets.
 
     Attributes:
@@ -50,4 +49,4 @@ class InferResponse:
     id: str
     outputs: tuple[Tensor, ...]
     result: Result
-    parameters: Mapping[str, Parameter] = field(default_factory=dict)
+    parameters: Mapping[str, Parameter] = msgspec.field(default_factory=dict)

@@ -8,7 +8,7 @@ __all__ = ["model_statistics"]
 
 
 def model_statistics(served: Served) -> dict[str, Any]:
-    """Return the statistics of one model since it was loaded; durations in ns.
+    """Return the statistics of one model since it was loaded, as every transport tells them; durations in ns.
 
     `queue` is the time until the first sample of a request ran, `compute_infer` from there to its last answer. What
     Triton calls compute input and output is part of the latter here; their count stays 0.

@@ -1,9 +1,9 @@
 """A tensor of a request or an answer."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from math import prod
 
+import msgspec
 import numpy as np
 
 from eengines.tensors import Array
@@ -16,8 +16,7 @@ MAX_DIMENSIONS = 32
 MAX_ELEMENTS = 2**40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Tensor:
+class Tensor(msgspec.Struct, frozen=True, kw_only=True):
     """A named array.
 
     Attributes:
@@ -39,7 +38,7 @@ def check_shape(name: str, shape: Sequence[int]) -> int:
     Raises:
         RequestError: a dimension is negative, or there are too many of them or of elements.
     """
-    if len(shape) <= MAX_DIMENSIONS and all(0 <= size <= MAX_ELEMENTS for size in shape):
+    if len(shape) <= MAX_DIMENSIONS and (not shape or (min(shape) >= 0 and max(shape) <= MAX_ELEMENTS)):
         elements = prod(shape)
         if elements <= MAX_ELEMENTS:
             return elements

@@ -4,15 +4,16 @@ import asyncio
 import zlib
 from collections.abc import Mapping
 from contextlib import suppress
-from typing import Any
 
 from starlette.types import Receive
 
 from eerun.serve.body_budget import BodyShare
 from eerun.serve.errors import RequestError, SlowClientError, TooLargeError
 
-__all__ = ["ClientGoneError", "read_body", "unpack"]
+__all__ = ["ARRIVED", "ClientGoneError", "read_body", "unpack"]
 
+ARRIVED = "eerun.body_arrived"
+"""Set in `state` of a request's scope when all of its body is here, so that nobody needs to watch the time."""
 DISCARD_S = 1.0
 GZIP_OR_ZLIB = 47
 """`wbits` of zlib: the format is told by its first bytes."""
@@ -27,7 +28,7 @@ async def read_body(
     receive: Receive,
     *,
     most: int,
-    timeout_s: float,
+    timeout_s: float | None,
     share: BodyShare | None = None,
 ) -> bytes:
     """Return the body as it was sent.
@@ -36,7 +37,7 @@ async def read_body(
         headers: of the request, lower case.
         receive: gives the parts of the body.
         most: bytes that are taken.
-        timeout_s: seconds in which all of it must come.
+        timeout_s: seconds in which all of it must come; None: it is there.
         share: of the bytes that the server holds, which the parts take as they come; None: nobody counts them.
 
     Raises:
@@ -50,15 +51,12 @@ async def read_body(
         if b"expect" not in headers:
             await _discard(receive)
         raise _too_large(f"{length[:20].decode()} bytes", most)
-    body: bytes | None
     try:
-        async with asyncio.timeout(timeout_s):
-            message = await receive()
-            if message["type"] == "http.request" and not message.get("more_body", False):
-                body = message.get("body", b"")
-                _take(share, body)
-            else:
-                body = await _read_parts(message, receive, most, share)
+        if timeout_s is None:
+            body = await _read_parts(receive, most, share)
+        else:
+            async with asyncio.timeout(timeout_s):
+                body = await _read_parts(receive, most, share)
     except TimeoutError:
         problem = f"the request did not arrive within {timeout_s:g} s"
         raise SlowClientError("body", problem, "Send it faster, or allow more with --request-timeout-s") from None
@@ -69,24 +67,20 @@ async def read_body(
     return body
 
 
-async def _read_parts(message: Any, receive: Receive, most: int, share: BodyShare | None) -> bytes | None:
+async def _read_parts(receive: Receive, most: int, share: BodyShare | None) -> bytes | None:
     """The parts of a body, joined; None: they are too many, and more may follow."""
-    parts, size = [], 0
-    while message["type"] == "http.request":
-        parts.append(message.get("body", b""))
-        size += len(parts[-1])
-        _take(share, parts[-1])
+    parts, size = list[bytes](), 0
+    while (message := await receive())["type"] == "http.request":
+        part = message.get("body", b"")
+        parts.append(part)
+        size += len(part)
+        if share is not None:
+            share.take(len(part))
         if not message.get("more_body", False):
-            return b"".join(parts)
+            return part if len(parts) == 1 else b"".join(parts)
         if size > most:
             return None
-        message = await receive()
     raise ClientGoneError
-
-
-def _take(share: BodyShare | None, part: bytes) -> None:
-    if share is not None:
-        share.take(len(part))
 
 
 async def _discard(receive: Receive) -> None:

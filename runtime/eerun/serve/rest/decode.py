@@ -5,7 +5,7 @@ the JSON, and behind it lie the inputs that have a parameter `binary_data_size`,
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from functools import lru_cache
 
 import msgspec
 
@@ -15,13 +15,14 @@ from eerun.serve.oip.json_tensors import tensor_from_json
 from eerun.serve.oip.requests import InferRequest, Parameter
 from eerun.serve.oip.shown import shown
 from eerun.serve.oip.tensors import Tensor, tensor_from_bytes
-from eerun.serve.rest.json_keys import check_keys, count_keys
+from eerun.serve.rest.json_keys import check_keys
 
 __all__ = ["Asked", "decode_request"]
 
 MAX_STRINGS = 5000
 MAX_SHAPE_BYTES = 1024
 REMEDY = "Send what the Open Inference Protocol v2 says"
+MOST_KEPT, MOST_KEPT_BYTES = 64, 4096
 NOT_HERE = ("shared_memory_region", "classification")
 
 
@@ -45,12 +46,21 @@ class _Request(msgspec.Struct):
     outputs: list[_Output] = []
 
 
+class _Head(msgspec.Struct, frozen=True, kw_only=True):
+    """What stands in JSON, but for data of tensors. It may be that of several requests: nobody changes it."""
+
+    parsed: _Request
+    declared: tuple[Declared, ...]
+    outputs: tuple[str, ...]
+    binary: frozenset[str]
+    all_binary: bool
+
+
 _DECODER = msgspec.json.Decoder(_Request)
 _SHAPE = msgspec.json.Decoder(list[int])
 
 
-@dataclass(frozen=True, kw_only=True)
-class Asked:
+class Asked(msgspec.Struct, frozen=True, kw_only=True):
     """A request, and how its answer is written.
 
     Attributes:
@@ -60,7 +70,7 @@ class Asked:
     """
 
     request: InferRequest
-    binary: frozenset[str] = field(default_factory=frozenset)
+    binary: frozenset[str] = frozenset()
     all_binary: bool = False
 
 
@@ -85,25 +95,39 @@ def decode_request(
         RequestError: the body is not a request.
     """
     size = _header_size(header_length, len(body))
-    text = body if size == len(body) else body[:size]
-    parsed = _parse(text)
-    _refuse_extensions(parsed)
-    declared = [Declared(given.name, given.datatype, _shape(given)) for given in parsed.inputs]
-    check(declared)
-    inputs = _tensors(parsed.inputs, declared, memoryview(body)[size:])
-    default = _flag(parsed.parameters, "binary_data_output", default=False)
+    text, often_the_same = body[:size], size < len(body) and size <= MOST_KEPT_BYTES
+    head = _head_again(text) if often_the_same else _head(text)
+    check(head.declared)
     return Asked(
         request=InferRequest(
             model=model,
             version=version,
-            id=parsed.id,
-            parameters=parsed.parameters,
-            inputs=inputs,
-            outputs=tuple(output.name for output in parsed.outputs),
+            id=head.parsed.id,
+            parameters=head.parsed.parameters,
+            inputs=_tensors(head.parsed.inputs, head.declared, memoryview(body)[size:]),
+            outputs=head.outputs,
         ),
+        binary=head.binary,
+        all_binary=head.all_binary,
+    )
+
+
+def _head(text: bytes) -> _Head:
+    """What the JSON of a body says."""
+    parsed = _parse(text)
+    _refuse_extensions(parsed)
+    default = _flag(parsed.parameters, "binary_data_output", default=False)
+    return _Head(
+        parsed=parsed,
+        declared=tuple(Declared(given.name, given.datatype, _shape(given)) for given in parsed.inputs),
+        outputs=tuple(output.name for output in parsed.outputs),
         binary=frozenset(o.name for o in parsed.outputs if _flag(o.parameters, "binary_data", default=default)),
         all_binary=default and not parsed.outputs,
     )
+
+
+_head_again = lru_cache(maxsize=MOST_KEPT)(_head)
+"""Clients that send binary tensors send the same JSON with them again and again."""
 
 
 def _header_size(header_length: bytes | None, size: int) -> int:
@@ -118,11 +142,12 @@ def _header_size(header_length: bytes | None, size: int) -> int:
 
 def _parse(text: bytes) -> _Request:
     """The JSON."""
-    if text.count(b'"') > 2 * MAX_STRINGS:
+    quotes = text.count(b'"')
+    if quotes > 2 * MAX_STRINGS:
         raise RequestError("body", f"got more than {MAX_STRINGS} strings in its JSON", REMEDY)
     try:
         parsed = _DECODER.decode(text)
-        if count_keys(text) != _keys(parsed):
+        if quotes != 2 * _strings(parsed):
             check_keys(text)
     except (ValueError, RecursionError) as error:
         raise RequestError("body", f"it is not an inference request in JSON: {error}", REMEDY) from error
@@ -131,13 +156,21 @@ def _parse(text: bytes) -> _Request:
     return parsed
 
 
-def _keys(parsed: _Request) -> int:
-    """How many keys a request has that has each once, no empty fields, and none that are not known."""
-    maps = [parsed.parameters, *(i.parameters for i in parsed.inputs), *(o.parameters for o in parsed.outputs)]
-    parameters = sum(1 + len(found) for found in maps if found)
-    with_data = sum(len(memoryview(given.data)) > 0 for given in parsed.inputs)
-    own = 1 + bool(parsed.id) + bool(parsed.outputs)
-    return own + parameters + 3 * len(parsed.inputs) + with_data + len(parsed.outputs)
+def _strings(parsed: _Request) -> int:
+    """How many strings a request has, keys among them, if it has each key once and nothing empty or unknown."""
+    strings = 1 + 2 * bool(parsed.id) + bool(parsed.outputs) + _strings_of(parsed.parameters)
+    for given in parsed.inputs:
+        strings += 5 + (memoryview(given.data).nbytes > 0) + _strings_of(given.parameters)
+    for output in parsed.outputs:
+        strings += 2 + _strings_of(output.parameters)
+    return strings
+
+
+def _strings_of(parameters: dict[str, Parameter]) -> int:
+    """The same of parameters, with their own key."""
+    if not parameters:
+        return 0
+    return 1 + len(parameters) + sum(isinstance(value, str) for value in parameters.values())
 
 
 def _shape(given: _Input) -> list[int]:
@@ -183,13 +216,12 @@ def _from_json(given: _Input, shape: Sequence[int]) -> Tensor:
 
 def _refuse_extensions(parsed: _Request) -> None:
     """Say of Triton's extensions that are not here that they are not, instead of answering something else."""
-    named = [(part.name, part.parameters) for part in parsed.inputs]
-    named += [(part.name, part.parameters) for part in parsed.outputs]
-    for where, parameters in named:
-        for name in NOT_HERE:
-            if parameters.get(name):
+    parts: list[_Input | _Output] = [*parsed.inputs, *parsed.outputs]
+    for part in parts:
+        for name in NOT_HERE if part.parameters else ():
+            if part.parameters.get(name):
                 problem = f"got parameter {name}, which this server does not have"
-                raise RequestError(f"{where[:64]!r}", problem, "Remove it")
+                raise RequestError(f"{part.name[:64]!r}", problem, "Remove it")
 
 
 def _flag(parameters: dict[str, Parameter], name: str, *, default: bool) -> bool:

@@ -28,12 +28,14 @@ def encode_response(response: InferResponse, asked: Asked) -> tuple[list[Header]
     """
     outputs, behind = [], []
     for tensor in response.outputs:
+        output: dict[str, Any] = {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
         if asked.all_binary or tensor.name in asked.binary:
             content = tensor.array.tobytes()
             behind.append(content)
-            outputs.append({**_named(tensor), "parameters": {"binary_data_size": len(content)}})
+            output["parameters"] = {"binary_data_size": len(content)}
         else:
-            outputs.append({**_named(tensor), "data": _numbers(tensor)})
+            output["data"] = _numbers(tensor)
+        outputs.append(output)
     answer: dict[str, Any] = {"model_name": response.model, "model_version": response.version}
     if response.id:
         answer["id"] = response.id
@@ -68,10 +70,6 @@ def pack(body: bytes, accepted: bytes) -> tuple[list[Header], bytes]:
 def _never(weight: bytes) -> bool:
     """Whether `;q=` says that an encoding is not wanted."""
     return weight.replace(b" ", b"").removeprefix(b"q=").rstrip(b"0") in (b"", b"0.", b".") and bool(weight)
-
-
-def _named(tensor: Tensor) -> dict[str, Any]:
-    return {"name": tensor.name, "datatype": tensor.datatype, "shape": tensor.shape}
 
 
 def _numbers(tensor: Tensor) -> list[Any]:

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Mapping, Sequence
-from functools import partial
 
 from starlette.types import Receive, Scope, Send
 
@@ -11,10 +10,9 @@ from eerun.serve.body_budget import BodyShare
 from eerun.serve.exchanges import Exchanges
 from eerun.serve.oip.answer import answer
 from eerun.serve.oip.declared import Declared, check_declared
-from eerun.serve.oip.largest_body import largest_body
 from eerun.serve.oip.requests import InferRequest, InferResponse
 from eerun.serve.repository import Repository, Served
-from eerun.serve.rest.body import ClientGoneError, read_body, unpack
+from eerun.serve.rest.body import ARRIVED, ClientGoneError, read_body, unpack
 from eerun.serve.rest.decode import Asked, decode_request
 from eerun.serve.rest.defects import Defects
 from eerun.serve.rest.encode import encode_response, pack
@@ -29,7 +27,7 @@ LARGE = 256 * 1024
 """Bytes of a body from which on a thread reads and writes it, so that the loop goes on meanwhile."""
 READ_AT_ONCE = 1
 """Large bodies; each takes several times its bytes while it is unpacked and decoded, and Python's lock now and then."""
-TRACE = ("x-request-id", "traceparent", "tracestate")
+TRACE = ((b"x-request-id", "x-request-id"), (b"traceparent", "traceparent"), (b"tracestate", "tracestate"))
 
 
 def infer_target(path: str) -> tuple[str, str | None] | None:
@@ -62,7 +60,8 @@ class Infer:
         headers: dict[bytes, bytes] = dict(scope["headers"])
         status = 200
         try:
-            more, body = await self._answer(target, headers, receive)
+            arrived = ARRIVED in scope.get("state", ())
+            more, body = await self._answer(target, headers, receive, arrived=arrived)
         except ClientGoneError:
             return
         except EEError as error:
@@ -75,27 +74,27 @@ class Infer:
         await send({"type": "http.response.body", "body": body})
 
     async def _answer(
-        self, target: tuple[str, str | None], headers: Mapping[bytes, bytes], receive: Receive
+        self, target: tuple[str, str | None], headers: Mapping[bytes, bytes], receive: Receive, *, arrived: bool
     ) -> tuple[list[Header], bytes]:
         """Headers and body of the answer."""
         model, version = target
-        trace = {name: headers[name.encode()].decode("latin-1") for name in TRACE if name.encode() in headers}
+        trace = {name: headers[raw].decode("latin-1") for raw, name in TRACE if raw in headers}
         with self._exchanges.of(model, trace) as ongoing, self._repository.bodies.share() as share:
             served = self._repository.get(model, version)
             read = _Read(served, self._settings, headers, share, version)
-            body = await read_body(
-                headers, receive, most=read.most, timeout_s=self._settings.request_timeout_s, share=share
-            )
-            asked = await self._decode(read, body)
+            timeout_s = None if arrived else self._settings.request_timeout_s
+            body = await read_body(headers, receive, most=served.most_bytes, timeout_s=timeout_s, share=share)
+            asked = read(body) if read.at_once(body) else await self._read_in_turn(read, body)
             ongoing.request = asked.request
             response = await self._ask(asked.request, receive, ongoing.accepted_ns)
             ongoing.response = response
-            return await _encode(response, asked, headers.get(b"accept-encoding", b""))
+            accepted = headers.get(b"accept-encoding", b"")
+            if sum(tensor.array.nbytes for tensor in response.outputs) > LARGE:
+                return await asyncio.to_thread(_write, response, asked, accepted)
+            return _write(response, asked, accepted)
 
-    async def _decode(self, read: "_Read", body: bytes) -> Asked:
-        """What the body asks."""
-        if not read.packed and len(body) <= LARGE:
-            return read(body)
+    async def _read_in_turn(self, read: "_Read", body: bytes) -> Asked:
+        """What a large body asks."""
         async with self._turns:
             return await asyncio.to_thread(read, body)
 
@@ -112,12 +111,7 @@ class Infer:
 
 
 class _Read:
-    """Makes a request of its body, in any thread.
-
-    Attributes:
-        most: bytes of the largest body that the model takes, also after it is unpacked.
-        packed: it must be unpacked.
-    """
+    """Makes a request of its body, in any thread."""
 
     def __init__(
         self,
@@ -129,8 +123,11 @@ class _Read:
     ) -> None:
         self._served, self._headers, self._share, self._version = served, headers, share, version
         self._entries, self._samples = served.model.manifest.inputs, settings.scheduling.max_queue
-        self.most = min(settings.max_request_bytes, largest_body(self._entries, self._samples))
-        self.packed = b"content-encoding" in headers
+        self._packed = b"content-encoding" in headers
+
+    def at_once(self, body: bytes) -> bool:
+        """Whether a body takes so little time that no thread needs to read it."""
+        return len(body) <= LARGE and not self._packed
 
     def __call__(self, body: bytes) -> Asked:
         """Return what a body asks.
@@ -140,8 +137,8 @@ class _Read:
             FullError: the server holds too many bytes.
         """
         content = body
-        if self.packed:
-            content = unpack(body, self._headers[b"content-encoding"], most=self.most)
+        if self._packed:
+            content = unpack(body, self._headers[b"content-encoding"], most=self._served.most_bytes)
             self._share.take(len(content))
         return decode_request(
             content,
@@ -153,12 +150,6 @@ class _Read:
 
     def _check(self, declared: Sequence[Declared]) -> None:
         check_declared(self._entries, declared, most_samples=self._samples)
-
-
-async def _encode(response: InferResponse, asked: Asked, accepted: bytes) -> tuple[list[Header], bytes]:
-    size = sum(tensor.array.nbytes for tensor in response.outputs)
-    write = partial(_write, response, asked, accepted)
-    return await asyncio.to_thread(write) if size > LARGE else write()
 
 
 def _write(response: InferResponse, asked: Asked, accepted: bytes) -> tuple[list[Header], bytes]:

@@ -9,6 +9,7 @@ from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 from uvicorn.server import ServerState
 
+from eerun.serve.rest.body import ARRIVED
 from eerun.serve.rest.errors_in_json import error_body
 from eerun.serve.settings import ServeSettings
 
@@ -86,6 +87,11 @@ class _Connection(HttpToolsProtocol):
                 self._refuse_head()
                 raise ValueError("the head is too large")  # the parser stops, and uvicorn takes it for a wrong request
         super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Say that nobody needs to wait for the body."""
+        self.scope["state"][ARRIVED] = True
+        super().on_message_complete()
 
     def on_response_complete(self) -> None:
         """Go on; a connection that is being closed is not kept for a client that does not read."""

@@ -204,7 +204,7 @@ def test_other_errors(error, code):
 
 
 def test_a_defect_of_the_server_is_counted_and_told(server, tiny_bundle, seen, monkeypatch):
-    async def broken(*_):
+    async def broken(*_, **__):
         raise ZeroDivisionError("a defect")
 
     monkeypatch.setattr("eerun.serve.grpc.service.answer", broken)
