@@ -88,9 +88,7 @@ def _overhead(args: argparse.Namespace) -> dict[str, Any]:
             str(batch): scheduler_figure(
                 args.bundle,
                 inputs,
-                engine=args.engine,
-                precision=args.precision,
-                threads=args.threads,
+                {"engine": args.engine, "precision": args.precision, "threads": args.threads},
                 batch=batch,
                 blocks=args.blocks,
                 seconds=seconds,

@@ -35,10 +35,8 @@ class _Engine:
 def scheduler_figure(
     bundle: Path,
     inputs: dict[str, Array],
+    options: dict[str, Any],
     *,
-    engine: str,
-    precision: str,
-    threads: int | None,
     batch: int,
     blocks: int,
     seconds: float,
@@ -48,16 +46,16 @@ def scheduler_figure(
     Args:
         bundle: the bundle's folder.
         inputs: samples `[samples, ...]` by input name.
-        engine: see `eerun.load`, as `precision` and `threads`.
-        precision: as `engine`.
-        threads: as `engine`.
+        options: of `eerun.load`.
         batch: samples of each call.
         blocks: how many blocks are measured.
         seconds: of each.
 
     Returns:
         Shares of the process's CPU time: of the scheduler's thread outside of engine runs, and of the thread that
-        calls `submit`; with 95 % intervals over blocks. Engines compute in that thread, too, and in their own.
+        calls `submit`; with 95 % intervals over blocks. Engines compute in that thread, too, and in their own. Of the
+        scheduler's thread the time at boundaries (decision, answers, survivors to the next segment), which a batch that
+        runs by itself needs as well; this is time that passed, with waiting for Python's lock.
     """
     samples = min(512 * batch, len(next(iter(inputs.values()))))
     calls = [
@@ -66,21 +64,21 @@ def scheduler_figure(
     ]
     most = OUTSTANDING // batch
     rows = []
-    with _timed_engine() as timed, eerun.load(bundle, engine=engine, precision=precision, threads=threads) as model:
+    with _timed_engine() as timed, eerun.load(bundle, **options) as model:
         _saturate(model, calls, seconds / 2, most)
         scheduler = next(thread for thread in threading.enumerate() if thread.name.startswith(SCHEDULER))
         clock = time.pthread_getcpuclockid(scheduler.ident or 0)
         for _ in range(blocks):
-            before = _times(clock, timed)
+            before = _times(model, clock, timed)
             answered, began = _saturate(model, calls, seconds, most), before["wall"]
-            after = _times(clock, timed)
+            after = _times(model, clock, timed)
             rows.append({**{name: after[name] - before[name] for name in before}, "answered": answered})
             assert after["wall"] > began
         words = f"{model.engine} {model.precision}"
     return {"engine": words, "samples_a_call": batch, "calls_outstanding": most, **_shares(rows)}
 
 
-def _times(clock: int, timed: _Engine) -> dict[str, float]:
+def _times(model: Any, clock: int, timed: _Engine) -> dict[str, float]:
     """Seconds so far."""
     return {
         "wall": time.perf_counter(),
@@ -89,6 +87,7 @@ def _times(clock: int, timed: _Engine) -> dict[str, float]:
         "engine": timed.cpu_ns / 1e9,
         "caller": time.thread_time(),
         "runs": timed.runs,
+        "boundary": sum(model.statistics().boundary_ns) / 1e9,
     }
 
 
@@ -105,6 +104,7 @@ def _shares(rows: list[dict[str, float]]) -> dict[str, Any]:
         "scheduler_share": share(outside),
         "submit_share": share(columns["caller"]),
         "scheduler_us_a_call": float(outside.sum() / calls * 1e6),
+        "boundary_us_a_call": float(columns["boundary"].sum() / calls * 1e6),
         "submit_us_a_call": float(columns["caller"].sum() / calls * 1e6),
         "process_cpu_us_a_call": float(process.sum() / calls * 1e6),
         "calls_per_s": float(calls / columns["wall"].sum()),

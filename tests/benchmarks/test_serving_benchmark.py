@@ -27,9 +27,7 @@ def scheduler(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureR
     return scheduler_figure(
         pair.unfolded,
         inputs,
-        engine="onnxruntime",
-        precision="float32",
-        threads=2,
+        {"engine": "onnxruntime", "precision": "float32", "threads": 2},
         batch=request.param,
         blocks=2,
         seconds=0.05,
@@ -42,6 +40,7 @@ def test_times_of_the_scheduler_are_parts_of_the_process_s(scheduler):
     for row in scheduler["blocks"]:
         assert 0 < row["engine"] < row["scheduler"] < row["process"]
         assert row["answered"] > 0 < row["runs"]
+    assert 0 < scheduler["boundary_us_a_call"]
     assert scheduler["scheduler_us_a_call"] < scheduler["process_cpu_us_a_call"]
 
 

@@ -2,7 +2,7 @@
 
 from math import sqrt
 
-__all__ = ["Search"]
+__all__ = ["RESOLUTION", "Search"]
 
 RESOLUTION = 1.02
 """The search ends when the least load that failed is no more than so many times the greatest that held."""

@@ -7,20 +7,34 @@ from eerun.bench.server.load_generator import LoadGenerator
 from eerun.bench.server.load_result import Probe
 from eerun.bench.server.queries import Queries
 from eerun.bench.server.schedule import make_schedule, queries_of
-from eerun.bench.server.search import Search
+from eerun.bench.server.search import RESOLUTION, Search
 from eerun.bench.server.settings import LoadSettings
 from eerun.bench.server.summarise_load import share_within
 from eerun.bench.server.target import Target
 from eerun.bench.turns import SETTLE_S, turn_order
 
-__all__ = ["START_SAMPLES_PER_S", "Turns"]
+__all__ = ["START_SAMPLES_PER_S", "Turns", "probe_s"]
 
-PROBE_SHARE, LEAST_PROBE_S, MOST_PROBE_S = 1 / 15, 0.5, 5.0
+PROBE_SHARE, MOST_PROBE_S = 1 / 15, 5.0
 """A probe lasts so much of the run that confirms it, within bounds."""
 
 START_SAMPLES_PER_S, ATTEMPTS = 32.0, 2
 PROBE_BLOCK = 1_000_000
 """Number of the first probe's block, far from those of the run: other arrivals."""
+
+
+def probe_s(duration_s: float, *, slo_ms: float) -> float:
+    """Return how many seconds a probe lasts: long enough for a load that is just too great to be seen as such.
+
+    A load of 2 % above what a server can do, which is the resolution of the search, makes the queue 2 % of the time
+    longer that it lasts, so that it takes fifty times the promised latency until an answer is late.
+
+    Args:
+        duration_s: seconds of the run that confirms the load; no probe is longer.
+        slo_ms: the promised latency.
+    """
+    seen_s = slo_ms / 1000 / (RESOLUTION - 1)
+    return min(max(duration_s * PROBE_SHARE, seen_s), duration_s, MOST_PROBE_S)
 
 
 class Turns:
@@ -82,7 +96,7 @@ class Turns:
 
     def _probe(self, name: str, qps: float, block: int) -> Probe:
         settings = self._settings
-        seconds = min(max(settings.duration_s * PROBE_SHARE, LEAST_PROBE_S), MOST_PROBE_S)
+        seconds = probe_s(settings.duration_s, slo_ms=settings.slo_ms)
         count = queries_of(qps, duration_s=seconds, min_queries=settings.min_queries, blocks=1)
         within = self._block(name, qps, count, block)
         return Probe(server=name, qps=qps, within_slo=within, valid=within * 100 >= settings.percentile)

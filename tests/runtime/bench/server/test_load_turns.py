@@ -14,7 +14,7 @@ from eerun.bench.server.run import confirm, search
 from eerun.bench.server.schedule import Schedule
 from eerun.bench.server.settings import LoadSettings
 from eerun.bench.server.summarise_load import Seen, summarise_load
-from eerun.bench.server.turns_of_servers import Turns
+from eerun.bench.server.turns_of_servers import Turns, probe_s
 
 QUERIES = make_queries({"x": np.zeros((4, 2), np.float32)}, batch=1, outputs=(), seed=0)
 SETTINGS = LoadSettings(duration_s=15.0, blocks=4, min_queries=50, warm_up_ms=0.0)
@@ -74,9 +74,9 @@ def test_a_probe_that_fails_once_is_tried_again():
     target, failed = turns._targets["chain"], []
 
     def one_pause(generator: object, queries: object, schedule: Schedule) -> Recorded:
-        if len(schedule) == 64 and not failed:
+        if round(len(schedule) * 1e9 / schedule.length_ns) == 64 and not failed:
             failed.append(schedule)
-            return block([500.0] * 64)
+            return block([500.0] * len(schedule))
         return Simulated.drive(target, generator, queries, schedule)
 
     target.drive = one_pause
@@ -98,3 +98,11 @@ def test_a_server_that_holds_nothing_is_named():
     _, turns, _ = simulate(chain=300.0, whole=0.0)
     with pytest.raises(EngineError, match="server 'whole': does not keep the promised latency even at"):
         search(turns, [], lambda _: None)
+
+
+@pytest.mark.parametrize(
+    ("duration_s", "slo_ms", "seconds"),
+    [(60.0, 50.0, 4.0), (30.0, 50.0, 2.5), (8.0, 50.0, 2.5), (1.0, 50.0, 1.0), (60.0, 1000.0, 5.0), (600.0, 1.0, 5.0)],
+)
+def test_a_probe_sees_a_load_that_is_just_too_great(duration_s, slo_ms, seconds):
+    assert probe_s(duration_s, slo_ms=slo_ms) == pytest.approx(seconds)
