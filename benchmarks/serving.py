@@ -105,7 +105,7 @@ def _refill(common: dict[str, Any], args: argparse.Namespace, goodput: dict[str,
     if goodput is None:
         held = run_load_test(settings, lambda _: None).servers["chain"].qps
     else:
-        held = median(run["qps"]["chain"] for run in goodput["batches"]["1"]["repeats"])
+        held = median(run["held_qps"]["chain"] for run in goodput["batches"]["1"]["repeats"])
     return {"held_qps": held, **refill_figure(settings, capacity_qps=held, shares=SHARES)}
 
 

@@ -4,12 +4,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from folded_bundles import write_pair
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 
-from benchmarks.serving_goodput import way_of
+from benchmarks.serving_goodput import held_load, way_of
 from benchmarks.serving_overhead import scheduler_figure
 from benchmarks.serving_text import serving_lines
 from eengines.backends.onnxruntime import OnnxRuntimeSession
@@ -40,7 +41,7 @@ def test_times_of_the_scheduler_are_parts_of_the_process_s(scheduler):
     for row in scheduler["blocks"]:
         assert 0 < row["engine"] < row["scheduler"] < row["process"]
         assert row["answered"] > 0 < row["runs"]
-    assert 0 < scheduler["boundary_us_a_call"]
+    assert scheduler["boundary_us_a_call"] > 0
     assert scheduler["scheduler_us_a_call"] < scheduler["process_cpu_us_a_call"]
 
 
@@ -82,3 +83,11 @@ def test_the_table_has_the_goals(scheduler):
     assert "scheduler, share of CPU, 1 a call 0.5000 0.4000 0.6000 <= 0.03" in text
     assert "refill on/off, goodput, saturation 0.500 0.400 0.600" in text
     assert "no refill, saturation: p99, CPU a query 30.0 ms 2.00 ms" in text
+
+
+def test_the_load_that_is_held_is_between_those_that_were_tried():
+    loads, kept = np.array([100.0, 200.0, 300.0]), 0.99
+    one_pause = [[1.0, 0.995, 0.5], [0.2, 0.995, 0.5], [1.0, 0.995, 0.5]]
+    assert held_load(loads, np.array(one_pause), kept) == pytest.approx(200 + 100 * 0.005 / 0.495)
+    assert held_load(loads, np.ones((2, 3)), kept) == 300
+    assert np.isnan(held_load(loads, np.zeros((2, 3)), kept))
