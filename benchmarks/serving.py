@@ -63,6 +63,7 @@ def main() -> None:
             seconds=args.seconds,
             blocks=args.blocks,
             slo_ms=args.slo_ms,
+            serve_flags=_delay(args),
         ),
         "overhead": lambda: _overhead(args),
         "refill": lambda: _refill(common, args, found.get("goodput")),
@@ -74,7 +75,18 @@ def main() -> None:
         found[name] = {**measured, "wall_s": time.perf_counter() - began}
     for line in serving_lines(found):
         print(line)
-    write_figure("serving", args.bundle.resolve().stem, found, args)
+    write_figure(_file_name(args), args.bundle.resolve().stem, found, args)
+
+
+def _delay(args: argparse.Namespace) -> tuple[str, ...]:
+    """Flags of both servers."""
+    return ("--max-queue-delay-us", str(args.max_queue_delay_us)) if args.max_queue_delay_us else ()
+
+
+def _file_name(args: argparse.Namespace) -> str:
+    """First part of the name of the file with the result: with all figures, or with those that were asked for."""
+    delay = [f"delay-{args.max_queue_delay_us}us"] if args.max_queue_delay_us else []
+    return "-".join(["serving", *([] if tuple(args.figures) == FIGURES else args.figures), *delay])
 
 
 def _overhead(args: argparse.Namespace) -> dict[str, Any]:
@@ -101,7 +113,9 @@ def _overhead(args: argparse.Namespace) -> dict[str, Any]:
 
 def _refill(common: dict[str, Any], args: argparse.Namespace, goodput: dict[str, Any] | None) -> dict[str, Any]:
     """At shares of the load of single samples that the chain holds: that of `goodput`, else it is searched for."""
-    settings = LoadSettings(**common, duration_s=args.seconds, slo_ms=args.slo_ms, blocks=args.blocks)
+    settings = LoadSettings(
+        **common, duration_s=args.seconds, slo_ms=args.slo_ms, blocks=args.blocks, serve_flags=_delay(args)
+    )
     if goodput is None:
         held = run_load_test(settings, lambda _: None).servers["chain"].qps
     else:
@@ -133,6 +147,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--seconds", type=float, help="seconds of load of a server in a run (default 60)")
     parser.add_argument("--blocks", type=int, help="turns of each contestant (default 8)")
     parser.add_argument("--slo-ms", type=float, default=50.0, help="the promised latency in ms (default 50)")
+    parser.add_argument("--max-queue-delay-us", type=int, default=0, help="of both servers in a race (default 0)")
     parser.add_argument("--engine", default="auto", help="engine of the chain (default auto)")
     parser.add_argument("--precision", default="auto", help="precision of the chain (default auto)")
     parser.add_argument("--threads", type=int, help="threads of every engine")

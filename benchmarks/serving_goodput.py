@@ -32,7 +32,14 @@ WAY = re.compile(r"\((\S+) (\S+), \d+ exits?\)")
 
 
 def goodput_figure(
-    common: dict[str, Any], *, batches: tuple[int, ...], repeats: int, seconds: float, blocks: int, slo_ms: float
+    common: dict[str, Any],
+    *,
+    batches: tuple[int, ...],
+    repeats: int,
+    seconds: float,
+    blocks: int,
+    slo_ms: float,
+    serve_flags: tuple[str, ...] = (),
 ) -> dict[str, Any]:
     """Find the greatest load of both servers several times, each time beside a run of the offline bench.
 
@@ -46,6 +53,7 @@ def goodput_figure(
         seconds: of the run of the offline bench, twice.
         blocks: how often both servers take their turns at each load.
         slo_ms: the promised latency.
+        serve_flags: further flags of both servers.
 
     Returns:
         For each batch the loads of each repetition, the ratio of goodputs, the offline speed-up of the same repetition,
@@ -56,12 +64,19 @@ def goodput_figure(
         offline.append(_offline(common, seconds * OFFLINE_SHARE, seed=repeat))
         for batch in batches:
             settings = LoadSettings(
-                **common, batch=batch, duration_s=seconds, blocks=blocks, slo_ms=slo_ms, seed=repeat
+                **common,
+                batch=batch,
+                duration_s=seconds,
+                blocks=blocks,
+                slo_ms=slo_ms,
+                seed=repeat,
+                serve_flags=serve_flags,
             )
             serving[batch].append(_serving(settings, offline[-1]))
             print(f"{batch} a query, {repeat + 1} of {repeats}: {serving[batch][-1]}")
     return {
         "slo_ms": slo_ms,
+        "serve_flags": serve_flags,
         "offline_batch": OFFLINE_BATCH,
         "offline": offline,
         "offline_speedup": _spread([run["speedup"] for run in offline]),
