@@ -5,12 +5,13 @@
     python benchmarks/serving.py model.ee --data model.npz --short
 
 goodput: the greatest load at a p99 of 50 ms, chain against the whole network in the same server, 1 and 8 samples a
-query, beside the offline speed-up at batch 32 of the same run. overhead: CPU time of the scheduler at saturation, and
-of HTTP and gRPC a request against a bare uvicorn echo. refill: batches refilled between segments against not, at 90 %
-and 150 % of the load that the chain holds. All contestants take turns in one run.
+query, at the same loads in turns, beside the offline speed-up at batch 32 of the same run. overhead: CPU time of the
+scheduler at saturation, with calls of 1 and 8 samples, and of HTTP and gRPC a request against a bare uvicorn echo.
+refill: batches refilled between segments against not, at 90 % and 150 % of the load that the chain holds. All
+contestants take turns in one run.
 The whole network runs in the engine where it is the fastest, whichever `--engine` and `--precision` choose for the
 chain. `--short` takes two repetitions with 8 s of load instead of three with 60 s; `wall_s` tells how long each took.
-Writes `benchmarks/results/serving-<bundle>.json`.
+Writes `benchmarks/results/serving-<bundle>.json`; with some of the figures or a queue delay these are in its name.
 """
 
 import argparse

@@ -6,8 +6,18 @@ from eerun.executor import Answers, HostExecutor, Shadowed, Step
 from eerun.folding import rows_of
 from eerun.scheduler import Request, Terms
 from eerun.scheduler.lanes import Chunk, Lane, Ran
+from eerun.scheduler.request import Part
 
-__all__ = ["LaneDriver", "all_at_once", "answer_alone", "check_same", "request_of", "run_alone", "unanswered"]
+__all__ = [
+    "LaneDriver",
+    "all_at_once",
+    "answer_alone",
+    "check_same",
+    "parts_of",
+    "request_of",
+    "run_alone",
+    "unanswered",
+]
 
 FORCED = -float("inf")
 
@@ -62,6 +72,11 @@ def all_at_once(low: int, high: int) -> int:
     return high
 
 
+def parts_of(ran: Ran) -> list[Part]:
+    """The answers of a run by exit and call."""
+    return [part for answered in ran.answered for part in answered.parts()]
+
+
 class LaneDriver:
     """Sends calls through a lane. Every sample must be answered exactly once.
 
@@ -111,7 +126,7 @@ class LaneDriver:
         except Exception:
             self.lost |= set(inside)
             raise
-        assert {part.request for part in ran.parts} <= set(inside)
+        assert {part.request for part in parts_of(ran)} <= set(inside)
         self._take(ran, segment, rows)
 
     def start(self, rows: int) -> None:
@@ -136,11 +151,11 @@ class LaneDriver:
         """Write answers as the scheduler does, and look at the step."""
         (step,) = ran.steps
         assert (step.segment, step.rows, step.entered) == (segment, rows, rows)
-        in_time = sum(len(part.samples) for part in ran.parts if not part.late)
+        in_time = sum(len(part.samples) for part in parts_of(ran) if not part.late)
         if self.lane.fold > 1:
             assert step.answered == in_time
         self.steps.append(step)
-        for part in ran.parts:
+        for part in parts_of(ran):
             answers, samples = part.request.answers, part.samples
             assert part.exit_index == segment
             assert len(samples) == len(part.outputs) == len(part.confidence) > 0

@@ -1,6 +1,6 @@
 """The protocol between the scheduler and what runs samples: a lane is one chain with room between its segments."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -12,7 +12,7 @@ from eengines.tensors import Array
 from eerun.costs import CostTable
 from eerun.executor import Step
 from eerun.scheduler.lanes.share import Share
-from eerun.scheduler.request import Answered, Part, Request
+from eerun.scheduler.request import Answered, Request
 
 __all__ = ["Chunk", "Lane", "Ran"]
 
@@ -57,11 +57,6 @@ class Ran:
 
     steps: tuple[Step, ...]
     answered: tuple[Answered, ...]
-
-    @property
-    def parts(self) -> Iterator[Part]:
-        """The answers by exit and call."""
-        return (part for answered in self.answered for part in answered.parts())
 
 
 class Lane(Protocol):

@@ -8,7 +8,7 @@ import pytest
 from elementwise_chains import BUCKETS, CLASSES, elementwise_chain, elementwise_costs
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lane_driver import LaneDriver, all_at_once, answer_alone, check_same, request_of
+from lane_driver import LaneDriver, all_at_once, answer_alone, check_same, parts_of, request_of
 from recorded_chain import EXITS, recorded_chain, recorded_costs, recorded_samples
 from recorded_chain import THRESHOLDS as RECORDED_THRESHOLDS
 
@@ -133,7 +133,7 @@ def test_calls_with_other_terms_run_together(recorded):
     ]
     driver = LaneDriver(lane, requests, all_at_once)
     lane_parts = lane.start([Chunk(request=request, start=0, count=1) for request in requests])
-    assert [part.request for part in lane_parts.parts] == requests[:1]
+    assert [part.request for part in parts_of(lane_parts)] == requests[:1]
     assert set(lane.requests_at(1)) == set(requests[1:])
     driver.door.clear()
     while driver.advance():

@@ -6,7 +6,7 @@ from elementwise_chains import BUCKETS, elementwise_costs
 from folded_chains import CLASSES, folded_chain
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from lane_driver import LaneDriver, all_at_once, check_same, request_of, run_alone
+from lane_driver import LaneDriver, all_at_once, check_same, parts_of, request_of, run_alone
 
 from eengines.backends import load_backend
 from eerun.executor import HostExecutor, load_chain
@@ -126,12 +126,12 @@ def test_images_of_several_calls_fill_a_row(rule):
     requests = [request_of({"x": images(1, random)}, (CLASSES,), (0.5, 0.5)) for _ in range(7)]
     ran = lane.start([Chunk(request=request, start=0, count=1) for request in requests])
     assert ran.steps[0].rows == 2
-    answered, parts = ran.steps[0].answered, list(ran.parts)
+    answered, parts = ran.steps[0].answered, parts_of(ran)
     for segment in (1, 2):
         if lane.waiting[segment]:
             ran = lane.run(segment)
             answered += ran.steps[0].answered
-            parts += ran.parts
+            parts += parts_of(ran)
     assert answered == 7
     assert {part.request for part in parts} == set(requests)
     assert len(parts) == 7

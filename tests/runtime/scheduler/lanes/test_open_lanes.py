@@ -5,7 +5,7 @@ import pytest
 from elementwise_chains import BUCKETS, CLASSES, elementwise_chain, elementwise_costs
 from folded_chains import CLASSES as FOLDED_CLASSES
 from folded_chains import folded_chain, whole_chain
-from lane_driver import LaneDriver, all_at_once, answer_alone, check_same, request_of
+from lane_driver import LaneDriver, all_at_once, answer_alone, check_same, parts_of, request_of
 
 from eengines.backends import load_backend
 from eengines.errors import InputError
@@ -86,7 +86,7 @@ def test_one_lane_a_length(split):
 
 def check_batch(ran, request) -> None:
     """Write what a whole batch answered."""
-    for part in ran.parts:
+    for part in parts_of(ran):
         answers = request.answers
         if part.late:
             answers.shadow.early[part.samples] = True
